@@ -144,3 +144,23 @@ func isWord(c byte) bool {
 	return c == '_' || c == '$' || c >= 0x80 ||
 		'0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
 }
+
+// Normalize returns the tokens of sql without white space and comments, words in lower
+// case and quoted names in double quotes; string literals stay as they are. Two
+// definitions with equal tokens mean the same to SQLite.
+func Normalize(sql string) []string {
+	var list []string
+	for t := range tokens(sql) {
+		text := sql[t.start:t.end]
+		switch {
+		case t.kind == space || t.kind == comment:
+			continue
+		case t.kind == word:
+			text = strings.ToLower(text)
+		case t.kind == quoted && (text[0] == '`' || text[0] == '[') && len(text) > 1:
+			text = `"` + text[1:len(text)-1] + `"`
+		}
+		list = append(list, text)
+	}
+	return list
+}

@@ -1,0 +1,433 @@
+package migration
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Engine runs one command against one environment.
+type Engine struct {
+	Environment Environment
+	Directory   Directory
+	Table       string // the ledger
+	Journal     bool   // false: no hold, no detection of edited files, no "before"
+	Origin      Origin
+	Now         func() time.Time
+
+	// Rehearse tries a batch on a copy of the database and says how it went; nil: not
+	// rehearsed. A refused statement is a *StatementError.
+	Rehearse func(ctx context.Context, batch Batch) (Rehearsal, error)
+
+	// OnBookmark is called as soon as the bookmark from before the run is known.
+	OnBookmark func(Bookmark)
+	// OnProgress is called with one line for each step that may take a while.
+	OnProgress func(string)
+}
+
+// Rehearsal says what came of trying a plan on a copy.
+type Rehearsal struct {
+	Ran    bool   `json:"ran"`
+	Reason string `json:"reason,omitempty"` // why it did not run
+}
+
+// Status is the outcome of a run in one word; see the contract's step outputs.
+type Status string
+
+// The outcomes.
+const (
+	UpToDate  Status = "up-to-date"
+	Pending   Status = "pending"
+	Applied   Status = "applied"
+	Restored  Status = "restored"
+	Baselined Status = "baselined"
+	BackedUp  Status = "backed-up"
+	Refusal   Status = "refused"
+	Failure   Status = "failed"
+	Uncertain Status = "unknown"
+)
+
+// Result is everything a run found out and did. It is complete as far as the run came,
+// also where an error stands beside it.
+type Result struct {
+	Status           Status
+	Bookmark         Bookmark // before anything was changed
+	PreviousBookmark Bookmark // restore and reset: undoes it
+	Target           Bookmark // restore: the state gone back to
+	Comparison       Comparison
+	Applied          []Migration // by this run; baseline: recorded
+	NotRun           []Migration // planned, but not applied
+	Undone           []File      // restore: what it undid
+	Holding          []File      // restore: what is held from now on
+	Rehearsal        Rehearsal
+	DryRun           bool
+	Rival            bool // another run applied the migrations meanwhile
+	Elapsed          time.Duration
+}
+
+// MigrateOptions are the choices of one migrate run.
+type MigrateOptions struct {
+	To           string // last migration to apply, "" for all
+	DryRun       bool
+	PerMigration bool // a transaction for each migration instead of one for the run
+	ReleaseHold  bool
+	Backup       func(context.Context) error // taken before anything is applied, may be nil
+}
+
+// attempts bounds how often a run is planned anew because somebody else wrote meanwhile.
+const attempts = 5
+
+// Migrate applies what is pending. It is the order of a run: read and compare, bookmark,
+// guards, rehearsal, apply, and find out what happened.
+func (e *Engine) Migrate(ctx context.Context, o MigrateOptions) (Result, error) {
+	start := e.Now()
+	result := Result{Status: Failure, DryRun: o.DryRun}
+	defer func() { result.Elapsed = e.Now().Sub(start) }()
+	for range attempts {
+		plan, err := e.plan(ctx, &result, o)
+		if err != nil {
+			return result.settle(err)
+		}
+		if len(plan) == 0 {
+			if len(result.Applied) == 0 && !result.Rival {
+				result.Status = UpToDate
+			} else {
+				result.Status = Applied
+			}
+			return result, nil
+		}
+		if err := e.rehearse(ctx, &result, plan); err != nil {
+			return result.settle(err)
+		}
+		if o.DryRun {
+			result.Status = Pending
+			return result, nil
+		}
+		if o.Backup != nil {
+			if err := o.Backup(ctx); err != nil {
+				return result.settle(&Problem{Err: fmt.Errorf("backup before the run: %w", err), State: stateUntouched, Next: "mend what stopped the backup, or run without it"})
+			}
+		}
+		err = e.apply(ctx, &result, plan, o)
+		if errors.Is(err, ErrMoved) || errors.Is(err, errRival) {
+			e.progress("somebody else wrote to the database meanwhile: comparing again")
+			continue
+		}
+		if err != nil {
+			return result.settle(err)
+		}
+		result.Status = Applied
+		return result, nil
+	}
+	return result.settle(&Problem{Err: ErrMoved, State: stateUntouched,
+		Next: "stop what keeps writing to the database (another run, wrangler dev) and run again"})
+}
+
+// Status compares and rehearses, and writes nothing.
+func (e *Engine) Status(ctx context.Context) (Result, error) {
+	result := Result{Status: Failure}
+	plan, err := e.plan(ctx, &result, MigrateOptions{DryRun: true, ReleaseHold: true})
+	if err != nil {
+		return result.settle(err)
+	}
+	result.Status = UpToDate
+	if len(plan) > 0 {
+		if err := e.rehearse(ctx, &result, plan); err != nil {
+			return result.settle(err)
+		}
+		result.Status = Pending
+	}
+	if len(result.Comparison.Held) > 0 {
+		return result.settle(heldProblem(result.Comparison.Held))
+	}
+	return result, nil
+}
+
+// plan reads files and database and returns what is to be applied. The bookmark is read
+// in any case: without one nothing may be written.
+func (e *Engine) plan(ctx context.Context, result *Result, o MigrateOptions) ([]Migration, error) {
+	files, err := e.Directory.Read()
+	if err != nil {
+		return nil, err
+	}
+	past, err := e.past(ctx, result)
+	if err != nil {
+		return nil, err
+	}
+	result.Comparison = compare(files, past)
+	planned, err := upTo(result.Comparison.Pending, o.To, files)
+	if err != nil {
+		return nil, err
+	}
+	if held := result.Comparison.Held; !o.ReleaseHold {
+		if first := slices.IndexFunc(planned, func(m Migration) bool { return slices.Contains(held, m.Name) }); first >= 0 {
+			return nil, heldProblem(held)
+		}
+	}
+	return planned, nil
+}
+
+// past reads the bookmark of now, the ledger and the journal.
+func (e *Engine) past(ctx context.Context, result *Result) (recorded, error) {
+	if err := ctx.Err(); err != nil {
+		return recorded{}, err
+	}
+	bookmark, err := e.Environment.Bookmark(ctx, time.Time{})
+	if err != nil {
+		return recorded{}, fmt.Errorf("read the bookmark: %w", err)
+	}
+	if len(result.Applied) == 0 {
+		result.Bookmark = bookmark
+		if e.OnBookmark != nil {
+			e.OnBookmark(bookmark)
+		}
+	}
+	past, err := readRecorded(ctx, e.Environment, e.Table)
+	if err != nil {
+		return past, err
+	}
+	if !e.Journal {
+		past.journal = nil
+	}
+	return past, nil
+}
+
+func heldProblem(held []string) *Problem {
+	return &Problem{Kind: Refused, State: stateUntouched,
+		Err: fmt.Errorf("a restore undid %s, and nothing has changed since: held, so that the same migration does not do the same damage again", strings.Join(held, ", ")),
+		Next: "either mend the file (or delete it): the hold ends by itself, and other environments that applied the old content have to be restored too; " +
+			"or add the mend as a new migration and apply both with --release-hold"}
+}
+
+// batch is one transaction: for each migration its ledger row first, then its statements;
+// the journal row last. A rival run trips over the ledger's UNIQUE name before any
+// statement of the migration runs, and the journal row proves that all of them did.
+func (e *Engine) batch(group []Migration, result *Result, release bool) Batch {
+	batch := Batch{Planned: result.Bookmark, Statements: []BatchStatement{createLedger(e.Table)}}
+	entry := e.entry("migrate", result.Bookmark)
+	for _, m := range group {
+		batch.Statements = append(batch.Statements, insertLedger(e.Table, m.Name))
+		for _, s := range m.Statements {
+			batch.Statements = append(batch.Statements, BatchStatement{Query: Query{SQL: s.SQL}, Migration: m.Name, Line: s.Line})
+		}
+		entry.Migrations = append(entry.Migrations, File{m.Name, m.SHA256})
+	}
+	if release && len(result.Comparison.Held) > 0 {
+		entry.SetsHold = true
+	}
+	if e.Journal {
+		batch.Statements = append(batch.Statements, journalStatements(entry)...)
+	}
+	return batch
+}
+
+func (e *Engine) entry(kind string, bookmark Bookmark) Entry {
+	return Entry{Run: rand.Text(), Kind: kind, At: timestamp(e.Now()), Bookmark: bookmark, Origin: e.Origin}
+}
+
+func (e *Engine) rehearse(ctx context.Context, result *Result, plan []Migration) error {
+	if e.Rehearse == nil {
+		result.Rehearsal = Rehearsal{Reason: "switched off"}
+		return nil
+	}
+	e.progress(fmt.Sprintf("rehearsing %s on a copy", Count(len(plan), "migration")))
+	batch := e.batch(plan, result, false)
+	var err error
+	result.Rehearsal, err = e.Rehearse(ctx, batch)
+	if err == nil {
+		return nil
+	}
+	result.NotRun = plan
+	if refused, ok := errors.AsType[*StatementError](err); ok {
+		p := locate(refused, batch, plan)
+		p.State = "nothing was written: this happened on a copy, in the rehearsal"
+		return p
+	}
+	return fmt.Errorf("rehearse on a copy: %w", err)
+}
+
+// errRival means that the ledger had the row already: somebody else applied it.
+var errRival = errors.New("another run applied the migration meanwhile")
+
+// apply commits plan and finds out what happened where the answer does not say.
+func (e *Engine) apply(ctx context.Context, result *Result, plan []Migration, o MigrateOptions) error {
+	groups := [][]Migration{plan}
+	if o.PerMigration {
+		groups = slices.Collect(slices.Chunk(plan, 1))
+	}
+	done := 0
+	for i, group := range groups {
+		result.NotRun = plan[done:]
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		before := result.Bookmark
+		if i > 0 || len(result.Applied) > 0 { // each transaction has its own way back
+			b, err := e.Environment.Bookmark(ctx, time.Time{})
+			if err != nil {
+				return fmt.Errorf("read the bookmark: %w", err)
+			}
+			before = b
+		}
+		e.progress("applying " + group[0].Name + more(len(group)-1))
+		step := *result
+		step.Bookmark = before
+		batch := e.batch(group, &step, o.ReleaseHold)
+		err := e.Environment.Apply(ctx, batch)
+		if err != nil {
+			if err = e.outcome(ctx, err, batch, group, result); err != nil {
+				return err
+			}
+		}
+		done += len(group)
+		result.Applied = append(result.Applied, group...)
+		result.NotRun = plan[done:]
+	}
+	return nil
+}
+
+// outcome turns the error of an Apply into what is true of the database; nil means that
+// the batch was committed all the same.
+func (e *Engine) outcome(ctx context.Context, cause error, batch Batch, group []Migration, result *Result) error {
+	if errors.Is(cause, ErrMoved) {
+		return cause
+	}
+	if refused, ok := errors.AsType[*StatementError](cause); ok {
+		if refused.Index >= 0 && isLedgerInsert(batch.Statements[refused.Index]) && strings.Contains(refused.Text, "UNIQUE constraint failed") {
+			result.Rival = true
+			return errRival
+		}
+		p := locate(refused, batch, group)
+		p.State = e.stateAfter(result)
+		return p
+	}
+	// The answer is lost or unclear: only the database can tell. A cancelled run asks too,
+	// within the few seconds that a cancelled job has.
+	asking, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	past, err := readRecorded(asking, e.Environment, e.Table)
+	if err != nil {
+		return &Problem{Kind: Unknown, Err: errors.Join(cause, err), State: "it is not known whether the run was committed",
+			Next: fmt.Sprintf("look again when the database answers: d1-rewind status; the state before is %s", result.Bookmark)}
+	}
+	present := 0
+	for _, m := range group {
+		if past.applied(m.Name) {
+			present++
+		}
+	}
+	run := batch.run()
+	ours := slices.ContainsFunc(past.journal, func(j Entry) bool { return j.Run == run })
+	switch {
+	case present == 0:
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		return &Problem{Err: cause, State: e.stateAfter(result), Next: "mend the cause and run again"}
+	case present == len(group) && (ours || !e.Journal):
+		return nil
+	case present == len(group):
+		result.Rival = true
+		return errRival
+	default:
+		return &Problem{Kind: Unknown, Err: fmt.Errorf("%d of %d migrations of one transaction are in the ledger: %w", present, len(group), cause),
+			State: "the transaction was not kept whole; nothing more was touched",
+			Next:  fmt.Sprintf("compare the schema with the files, or go back: d1-rewind restore --bookmark %s", result.Bookmark)}
+	}
+}
+
+// run returns the journal's key of the batch, "" if it writes no journal row.
+func (b Batch) run() string {
+	last := b.Statements[len(b.Statements)-1]
+	if last.Migration == "" && len(last.Args) > 1 {
+		return text(last.Args[0])
+	}
+	return ""
+}
+
+func isLedgerInsert(s BatchStatement) bool {
+	return s.Migration == "" && len(s.Args) == 1 && strings.HasPrefix(s.SQL, "INSERT")
+}
+
+func (e *Engine) stateAfter(result *Result) string {
+	if len(result.Applied) == 0 {
+		return "nothing of this run was applied; the database is as it was before"
+	}
+	return fmt.Sprintf("applied before that and kept: %s; nothing of the failed migration was kept", strings.Join(names(result.Applied), ", "))
+}
+
+// locate names file, line and statement of what the database refused.
+func locate(refused *StatementError, batch Batch, plan []Migration) *Problem {
+	p := &Problem{Err: refused, Next: "mend the statement and run again"}
+	if refused.Index < 0 || refused.Index >= len(batch.Statements) {
+		return p
+	}
+	s := batch.Statements[refused.Index]
+	if s.Migration == "" {
+		p.Err = fmt.Errorf("write ledger and journal: %w", refused)
+		p.Next = "look at the tables' definitions; both are created by this tool or by wrangler"
+		return p
+	}
+	p.File, p.Line, p.SQL = s.Migration, s.Line, s.SQL
+	if refused.Offset > 0 && refused.Offset <= len(s.SQL) {
+		p.Line += strings.Count(s.SQL[:refused.Offset], "\n")
+	}
+	for _, m := range plan {
+		if m.Name != s.Migration {
+			continue
+		}
+		for i, own := range m.Statements {
+			if own.Line == s.Line && own.SQL == s.SQL {
+				p.Err = fmt.Errorf("statement %d of %d: %w", i+1, len(m.Statements), refused)
+				return p
+			}
+		}
+	}
+	return p
+}
+
+// settle gives a result that ends with err its status.
+func (r Result) settle(err error) (Result, error) {
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		state := "nothing was written"
+		if len(r.Applied) > 0 {
+			state = "applied and kept: " + strings.Join(names(r.Applied), ", ")
+		}
+		err = &Problem{Kind: Stopped, Err: errors.New("interrupted"), State: state, Next: "run again to go on"}
+	}
+	r.Status = Failure
+	if p, ok := errors.AsType[*Problem](err); ok {
+		switch p.Kind {
+		case Refused:
+			r.Status = Refusal
+		case Unknown:
+			r.Status = Uncertain
+		}
+	}
+	return r, err
+}
+
+func (e *Engine) progress(line string) {
+	if e.OnProgress != nil {
+		e.OnProgress(line)
+	}
+}
+
+func more(n int) string {
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" and %d more", n)
+}
+
+// Count is "1 migration" or "2 migrations".
+func Count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}

@@ -1,0 +1,151 @@
+// Package migration is the engine: it compares the migrations directory with the ledger
+// of an environment, and applies, baselines and restores. It owns the interface that an
+// environment must satisfy and reaches databases and files through nothing else.
+package migration
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Bookmark names one state of a database: 8, 8, 8 and 32 hexadecimal digits joined by
+// hyphens. Bookmarks of one database sort by time.
+type Bookmark string
+
+// Environment is one D1 database, local or remote.
+type Environment interface {
+	// Read runs queries that change nothing and returns a result for each, in order. A
+	// query that the database refuses has Rows.Err; the error is for an environment that
+	// could not be asked at all. It creates nothing, not even a missing local file.
+	Read(ctx context.Context, queries ...Query) ([]Rows, error)
+
+	// Bookmark returns the bookmark of the state at the given time, or of the state now
+	// for the zero time. A time without a known state is a *Problem of kind Usage.
+	Bookmark(ctx context.Context, at time.Time) (Bookmark, error)
+
+	// Apply runs batch in one transaction. A *StatementError means that a statement was
+	// refused and nothing was committed, ErrMoved that the database is no longer in the
+	// state batch was planned for, and nothing was written. After any other error the
+	// outcome is unknown and has to be read from the ledger.
+	Apply(ctx context.Context, batch Batch) error
+
+	// Restore puts the database back to the state named to and returns the bookmark that
+	// undoes it. The ledger and the journal are part of the database and travel back too.
+	Restore(ctx context.Context, to Bookmark) (undo Bookmark, err error)
+}
+
+// Query is one SQL statement with its parameters.
+type Query struct {
+	SQL  string
+	Args []any // nil, string, int64, float64, []byte
+}
+
+// Rows is the answer to a Query. Values are nil, int64, float64, string or []byte.
+type Rows struct {
+	Columns []string
+	Values  [][]any
+	Err     error
+}
+
+// Batch is what one transaction runs.
+type Batch struct {
+	// Planned is the bookmark of the state that the batch was planned for.
+	Planned    Bookmark
+	Statements []BatchStatement
+}
+
+// BatchStatement is one statement of a Batch.
+type BatchStatement struct {
+	Query
+	// Migration is the name of the migration that the statement comes from, "" for
+	// statements of the ledger and the journal.
+	Migration string
+	Line      int // in the migration's file, 1-based
+}
+
+// StatementError says which statement of a batch the database refused.
+type StatementError struct {
+	Index  int    // into Batch.Statements; -1 if the database did not say
+	Text   string // the database's own words
+	Offset int    // in bytes into the statement, -1 if unknown
+}
+
+func (e *StatementError) Error() string { return e.Text }
+
+// ErrMoved is returned by Environment.Apply when somebody else wrote to the database
+// between planning and applying. Nothing was written.
+var ErrMoved = errors.New("the database changed while the run was being prepared")
+
+// A History is an environment that can tell which earlier states it keeps itself.
+type History interface {
+	Kept(ctx context.Context) (Kept, error)
+}
+
+// Kept describes the copies that the local Time Travel holds.
+type Kept struct {
+	Copies int
+	Bytes  int64
+	Oldest Bookmark  // "" without copies
+	Since  time.Time // when the oldest copy was taken
+}
+
+// A Resetter is an environment that may be emptied: a local one.
+type Resetter interface {
+	// Fresh returns an empty database in memory that behaves as the environment does and
+	// reports before as its bookmark. The caller closes it.
+	Fresh(ctx context.Context, before Bookmark) (FreshDatabase, error)
+	// Replace puts the content of fresh in the place of the environment's own, after a
+	// copy was taken. It happens completely or not at all.
+	Replace(ctx context.Context, fresh FreshDatabase) (undo Bookmark, err error)
+}
+
+// FreshDatabase is a database in memory.
+type FreshDatabase interface {
+	Environment
+	Close() error
+}
+
+// Kind says what a Problem means for the caller.
+type Kind int
+
+// The kinds of problems; each has an exit code of its own.
+const (
+	Failed  Kind = iota // it was tried and did not work
+	Usage               // wrong options or configuration; nothing was tried
+	Refused             // a guard said no; nothing was written
+	Unknown             // the outcome could not be found out
+	Stopped             // a signal ended the run
+)
+
+// Problem is an error as a user needs it: what happened, where, what state the database
+// is in and what to do next.
+type Problem struct {
+	Kind  Kind
+	Err   error
+	File  string // a migration's name, "" if none is concerned
+	Line  int    // 1-based; 0 if unknown
+	SQL   string // the statement concerned
+	State string // which state the database is in
+	Next  string // what to do
+}
+
+func (p *Problem) Error() string {
+	switch {
+	case p.File != "" && p.Line > 0:
+		return fmt.Sprintf("%s:%d: %v", p.File, p.Line, p.Err)
+	case p.File != "":
+		return fmt.Sprintf("%s: %v", p.File, p.Err)
+	default:
+		return p.Err.Error()
+	}
+}
+
+func (p *Problem) Unwrap() error { return p.Err }
+
+func usage(next, format string, args ...any) *Problem {
+	return &Problem{Kind: Usage, Err: fmt.Errorf(format, args...), State: stateUntouched, Next: next}
+}
+
+const stateUntouched = "nothing was written"

@@ -1,0 +1,291 @@
+package migration
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// JournalTable is the table of our own that keeps what wrangler's ledger can't.
+const JournalTable = "d1_rewind_journal"
+
+// LedgerRow is one row of the ledger.
+type LedgerRow struct {
+	Name      string
+	AppliedAt string // UTC, "2006-01-02 15:04:05"
+}
+
+// File is a migration as the journal knows it.
+type File struct {
+	Name   string `json:"name"`
+	SHA256 string `json:"sha256,omitempty"` // "" if only the name is known
+}
+
+// Entry is one row of the journal.
+type Entry struct {
+	Run           string   // random, unique to the write
+	Kind          string   // migrate, baseline or restore
+	At            string   // RFC 3339, UTC
+	Migrations    []File   // applied, recorded or undone
+	Bookmark      Bookmark // of the state before; for a restore the bookmark that undoes it
+	Hold          []File   // what is held from this row on
+	SetsHold      bool     // whether Hold says anything
+	Undone        []Entry  // restore: the journal rows that travelled back with the database
+	WorkerVersion string
+	Origin        Origin
+}
+
+// Origin says on whose behalf a run writes.
+type Origin struct {
+	Commit      string
+	RunURL      string
+	PullRequest string
+	Actor       string
+	ToolVersion string
+}
+
+// quoteName quotes an identifier for SQLite.
+func quoteName(name string) string { return `"` + strings.ReplaceAll(name, `"`, `""`) + `"` }
+
+// createLedger is wrangler's statement (getCreateMigrationsTableQuery in
+// packages/wrangler/src/d1/migrations/helpers.ts), so that either tool can go on.
+func createLedger(table string) BatchStatement {
+	return BatchStatement{Query: Query{SQL: "CREATE TABLE IF NOT EXISTS " + quoteName(table) + `(
+		id         INTEGER PRIMARY KEY AUTOINCREMENT,
+		name       TEXT UNIQUE,
+		applied_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP NOT NULL
+)`}}
+}
+
+func insertLedger(table, name string) BatchStatement {
+	return BatchStatement{Query: Query{SQL: "INSERT INTO " + quoteName(table) + " (name) VALUES (?)", Args: []any{name}}}
+}
+
+const createJournal = `CREATE TABLE IF NOT EXISTS ` + JournalTable + ` (
+  id             INTEGER PRIMARY KEY,
+  run            TEXT NOT NULL UNIQUE,
+  kind           TEXT NOT NULL,
+  at             TEXT NOT NULL,
+  migrations     TEXT NOT NULL,
+  bookmark       TEXT NOT NULL,
+  hold           TEXT,
+  undone         TEXT,
+  worker_version TEXT,
+  commit_sha     TEXT,
+  run_url        TEXT,
+  pull_request   TEXT,
+  actor          TEXT,
+  tool_version   TEXT
+)`
+
+// journalStatements records e, creating the table if need be.
+func journalStatements(e Entry) []BatchStatement {
+	var hold, undone any
+	if e.SetsHold {
+		hold = mustJSON(nonNil(e.Hold))
+	}
+	if len(e.Undone) > 0 {
+		undone = mustJSON(e.Undone)
+	}
+	return []BatchStatement{
+		{Query: Query{SQL: createJournal}},
+		{Query: Query{
+			SQL: `INSERT INTO ` + JournalTable + ` (run, kind, at, migrations, bookmark, hold, undone,
+  worker_version, commit_sha, run_url, pull_request, actor, tool_version)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+			Args: []any{e.Run, e.Kind, e.At, mustJSON(nonNil(e.Migrations)), string(e.Bookmark), hold, undone,
+				e.WorkerVersion, e.Origin.Commit, e.Origin.RunURL, e.Origin.PullRequest, e.Origin.Actor, e.Origin.ToolVersion},
+		}},
+	}
+}
+
+// recorded is what a database says of its own past.
+type recorded struct {
+	ledgerExists bool
+	ledger       []LedgerRow
+	journal      []Entry // oldest first
+}
+
+// readRecorded reads ledger and journal, either of which may not exist. A ledger that
+// can't keep the promise of exactly once is a *Problem of kind Refused.
+func readRecorded(ctx context.Context, env Environment, table string) (recorded, error) {
+	rows, err := env.Read(ctx,
+		Query{SQL: "SELECT * FROM " + quoteName(table) + " ORDER BY 1"},
+		Query{SQL: "SELECT * FROM " + JournalTable + " ORDER BY id"},
+		Query{SQL: `SELECT i.name, i.partial, c.name FROM pragma_index_list(?1) AS i, pragma_index_info(i.name) AS c WHERE i."unique"`, Args: []any{table}},
+		Query{SQL: `SELECT name, type, pk FROM pragma_table_info(?1)`, Args: []any{table}},
+	)
+	if err != nil {
+		return recorded{}, err
+	}
+	var r recorded
+	ledger, journal, unique, columns := rows[0], rows[1], rows[2], rows[3]
+	switch {
+	case ledger.Err == nil:
+		if unique.Err != nil || columns.Err != nil {
+			return r, fmt.Errorf("read the columns of %q: %w", table, errors.Join(unique.Err, columns.Err))
+		}
+		if err := checkLedger(table, columns, unique); err != nil {
+			return r, err
+		}
+		r.ledgerExists = true
+		name, at := slices.Index(ledger.Columns, "name"), slices.Index(ledger.Columns, "applied_at")
+		for _, v := range ledger.Values {
+			row := LedgerRow{Name: text(v[name])}
+			if at >= 0 {
+				row.AppliedAt = text(v[at])
+			}
+			r.ledger = append(r.ledger, row)
+		}
+	case !missingTable(ledger.Err, table):
+		return r, fmt.Errorf("read ledger %q: %w", table, ledger.Err)
+	}
+	switch {
+	case journal.Err == nil:
+		if r.journal, err = parseJournal(journal); err != nil {
+			return r, fmt.Errorf("read journal %q: %w", JournalTable, err)
+		}
+	case !missingTable(journal.Err, JournalTable):
+		return r, fmt.Errorf("read journal %q: %w", JournalTable, journal.Err)
+	}
+	return r, nil
+}
+
+// checkLedger refuses a table that is no ledger, or one in which a name could stand twice.
+func checkLedger(table string, columns, unique Rows) error {
+	var names, keys []string
+	for _, v := range columns.Values {
+		names = append(names, text(v[0]))
+		if text(v[2]) != "0" {
+			keys = append(keys, text(v[0]))
+		}
+	}
+	if !slices.Contains(names, "name") {
+		return &Problem{Kind: Refused, State: stateUntouched,
+			Err:  fmt.Errorf("table %q is not a ledger of migrations: it has the columns %s, but wrangler's has id, name, applied_at", table, strings.Join(names, ", ")),
+			Next: "name the ledger with --migrations-table (migrations_table in the configuration)"}
+	}
+	if slices.Equal(keys, []string{"name"}) {
+		return nil
+	}
+	perIndex := map[string][]string{}
+	for _, v := range unique.Values {
+		if text(v[1]) == "0" {
+			perIndex[text(v[0])] = append(perIndex[text(v[0])], text(v[2]))
+		}
+	}
+	for _, indexed := range perIndex {
+		if slices.Equal(indexed, []string{"name"}) {
+			return nil
+		}
+	}
+	return &Problem{Kind: Refused, State: stateUntouched,
+		Err:  fmt.Errorf("the ledger %q has no UNIQUE name, so nothing would stop a migration from being applied twice", table),
+		Next: fmt.Sprintf("add it: CREATE UNIQUE INDEX %s ON %s (name)", quoteName(table+"_name"), quoteName(table))}
+}
+
+func parseJournal(rows Rows) ([]Entry, error) {
+	column := map[string]int{}
+	for i, name := range rows.Columns {
+		column[name] = i
+	}
+	entries := make([]Entry, 0, len(rows.Values))
+	for _, v := range rows.Values {
+		field := func(name string) string {
+			if i, ok := column[name]; ok {
+				return text(v[i])
+			}
+			return ""
+		}
+		e := Entry{
+			Run: field("run"), Kind: field("kind"), At: field("at"), Bookmark: Bookmark(field("bookmark")),
+			WorkerVersion: field("worker_version"),
+			Origin: Origin{Commit: field("commit_sha"), RunURL: field("run_url"), PullRequest: field("pull_request"),
+				Actor: field("actor"), ToolVersion: field("tool_version")},
+		}
+		if err := json.Unmarshal([]byte(field("migrations")), &e.Migrations); err != nil {
+			return nil, fmt.Errorf("row of run %q: migrations: %w", e.Run, err)
+		}
+		if hold := field("hold"); hold != "" {
+			e.SetsHold = true
+			if err := json.Unmarshal([]byte(hold), &e.Hold); err != nil {
+				return nil, fmt.Errorf("row of run %q: hold: %w", e.Run, err)
+			}
+		}
+		if undone := field("undone"); undone != "" {
+			if err := json.Unmarshal([]byte(undone), &e.Undone); err != nil {
+				return nil, fmt.Errorf("row of run %q: undone: %w", e.Run, err)
+			}
+		}
+		entries = append(entries, e)
+	}
+	return entries, nil
+}
+
+// hash returns the content hash with which the journal last recorded name, "" if it
+// never did.
+func (r recorded) hash(name string) string {
+	for _, e := range slices.Backward(r.journal) {
+		if e.Kind == "restore" {
+			continue
+		}
+		for _, f := range e.Migrations {
+			if f.Name == name {
+				return f.SHA256
+			}
+		}
+	}
+	return ""
+}
+
+// held returns the migrations that the last word in the journal holds and that are not
+// applied. It does not look at files; Compare does.
+func (r recorded) held() []File {
+	for _, e := range slices.Backward(r.journal) {
+		if e.SetsHold {
+			return e.Hold
+		}
+	}
+	return nil
+}
+
+func (r recorded) applied(name string) bool {
+	return slices.ContainsFunc(r.ledger, func(row LedgerRow) bool { return row.Name == name })
+}
+
+// missingTable tells whether err is SQLite's "no such table" for the table.
+func missingTable(err error, table string) bool {
+	return err != nil && strings.Contains(err.Error(), "no such table: "+table)
+}
+
+func text(v any) string {
+	switch v := v.(type) {
+	case nil:
+		return ""
+	case []byte:
+		return string(v)
+	default:
+		return fmt.Sprint(v)
+	}
+}
+
+func mustJSON(v any) string {
+	data, err := json.Marshal(v)
+	if err != nil {
+		panic(err) // strings and slices of strings only
+	}
+	return string(data)
+}
+
+func nonNil[T any](s []T) []T {
+	if s == nil {
+		return []T{}
+	}
+	return s
+}
+
+func timestamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }

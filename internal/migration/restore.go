@@ -1,0 +1,246 @@
+package migration
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// RestoreOptions say where to go back to; exactly one is set.
+type RestoreOptions struct {
+	Bookmark  Bookmark
+	Timestamp time.Time
+	Before    string // a migration: the state before the run that applied it
+}
+
+// Restore goes back and holds what that undid: Time Travel rewinds ledger and journal
+// too, so without the hold the next run would apply the same migrations again.
+func (e *Engine) Restore(ctx context.Context, o RestoreOptions) (Result, error) {
+	result := Result{Status: Failure}
+	before, err := e.past(ctx, &result)
+	if err != nil {
+		return result.settle(err)
+	}
+	result.Target, err = e.target(ctx, o, before)
+	if err != nil {
+		return result.settle(err)
+	}
+	if result.Target == result.Bookmark {
+		result.Status, result.PreviousBookmark = UpToDate, result.Bookmark
+		return result, nil
+	}
+	if err := ctx.Err(); err != nil {
+		return result.settle(err)
+	}
+	e.progress("restoring to " + string(result.Target))
+	undo, err := e.Environment.Restore(ctx, result.Target)
+	if err != nil {
+		return result.settle(fmt.Errorf("restore to %s: %w", result.Target, err))
+	}
+	result.PreviousBookmark = undo
+	if err := e.hold(context.WithoutCancel(ctx), &result, before); err != nil {
+		return result.settle(&Problem{Err: fmt.Errorf("restored, NOT held: %w", err),
+			State: fmt.Sprintf("the database is back at %s, but the next migrate will apply again what the restore undid", result.Target),
+			Next:  fmt.Sprintf("remove or mend these files before the next migrate, or undo: d1-rewind restore --bookmark %s", undo)})
+	}
+	result.Status = Restored
+	return result, nil
+}
+
+// hold finds out what a restore undid and writes it into the restored database.
+func (e *Engine) hold(ctx context.Context, result *Result, before recorded) error {
+	after, err := readRecorded(ctx, e.Environment, e.Table)
+	if err != nil {
+		return err
+	}
+	result.Undone, result.Holding = holdAfter(before, after)
+	if !e.Journal {
+		result.Holding = nil
+		return nil
+	}
+	if len(result.Holding) == 0 && len(after.held()) == 0 {
+		return nil
+	}
+	now, err := e.Environment.Bookmark(ctx, time.Time{})
+	if err != nil {
+		return err
+	}
+	entry := e.entry("restore", result.PreviousBookmark)
+	entry.Migrations, entry.Hold, entry.SetsHold = result.Undone, result.Holding, true
+	for _, j := range before.journal {
+		if !slices.ContainsFunc(after.journal, func(k Entry) bool { return k.Run == j.Run }) {
+			j.Undone = nil // each row keeps its own; nesting them would grow without end
+			entry.Undone = append(entry.Undone, j)
+		}
+	}
+	return e.Environment.Apply(ctx, Batch{Planned: now, Statements: journalStatements(entry)})
+}
+
+// target resolves the options to a bookmark. Errors are *Problems of kind Usage.
+func (e *Engine) target(ctx context.Context, o RestoreOptions, past recorded) (Bookmark, error) {
+	switch {
+	case o.Bookmark != "":
+		if !o.Bookmark.valid() {
+			return "", usage("copy it whole from the run that printed it, or go by --timestamp or --before", "%q is not a bookmark; it looks like 00000085-0000024c-00004c6d-8e61117bf38d7adb71b934ebbf891683", string(o.Bookmark))
+		}
+		return o.Bookmark, nil
+	case o.Before != "":
+		for _, entry := range slices.Backward(past.journal) {
+			if entry.Kind == "migrate" && slices.ContainsFunc(entry.Migrations, func(f File) bool { return f.Name == o.Before }) && past.applied(o.Before) {
+				return entry.Bookmark, nil
+			}
+		}
+		i := slices.IndexFunc(past.ledger, func(r LedgerRow) bool { return r.Name == o.Before })
+		if i < 0 {
+			return "", usage("d1-rewind status lists what is applied", "%q is not applied, so there is nothing before it to go back to", o.Before)
+		}
+		return "", usage(fmt.Sprintf("the ledger says that it was applied at %s UTC: use --timestamp with a moment before that", past.ledger[i].AppliedAt),
+			"the journal has no bookmark for %q: it was applied by wrangler, recorded by baseline, or without journal", o.Before)
+	default:
+		return e.at(ctx, o.Timestamp)
+	}
+}
+
+// at returns the bookmark of a moment in the past.
+func (e *Engine) at(ctx context.Context, when time.Time) (Bookmark, error) {
+	if now := e.Now(); when.After(now.Add(time.Minute)) {
+		return "", usage("check the clock and the time zone; it is now "+timestamp(now), "the time %s lies in the future", timestamp(when))
+	}
+	return e.Environment.Bookmark(ctx, when)
+}
+
+// valid tells whether b has the form of a bookmark.
+func (b Bookmark) valid() bool {
+	groups := strings.Split(string(b), "-")
+	if len(groups) != 4 {
+		return false
+	}
+	for i, length := range []int{8, 8, 8, 32} {
+		if len(groups[i]) != length || strings.Trim(groups[i], "0123456789abcdef") != "" {
+			return false
+		}
+	}
+	return true
+}
+
+// Info is what Info found out.
+type Info struct {
+	Bookmark Bookmark
+	At       time.Time
+	Kept     *Kept // nil where the environment does not keep copies itself
+}
+
+// Info returns the bookmark of a moment, of now for the zero time. It writes nothing.
+func (e *Engine) Info(ctx context.Context, at time.Time) (Info, error) {
+	info := Info{At: at}
+	var err error
+	if at.IsZero() {
+		info.At = e.Now()
+		info.Bookmark, err = e.Environment.Bookmark(ctx, at)
+	} else {
+		info.Bookmark, err = e.at(ctx, at)
+	}
+	if err != nil {
+		return info, err
+	}
+	if history, ok := e.Environment.(History); ok {
+		kept, err := history.Kept(ctx)
+		if err != nil {
+			return info, err
+		}
+		info.Kept = &kept
+	}
+	return info, nil
+}
+
+// Baseline records the migrations up to and including to as applied without running
+// them. prove says whether the live schema is what they produce; its error is shown.
+func (e *Engine) Baseline(ctx context.Context, to string, force bool, prove func(context.Context, []Migration) error) (Result, error) {
+	result := Result{Status: Failure}
+	plan, err := e.plan(ctx, &result, MigrateOptions{To: to, ReleaseHold: true})
+	if err != nil {
+		return result.settle(err)
+	}
+	if len(plan) == 0 {
+		result.Status = UpToDate
+		return result, nil
+	}
+	result.NotRun = plan
+	if !force {
+		files, err := e.Directory.Read()
+		if err != nil {
+			return result.settle(err)
+		}
+		if files, err = upTo(files, to, files); err != nil {
+			return result.settle(err)
+		}
+		e.progress("replaying the files on an empty copy")
+		if err := prove(ctx, files); err != nil {
+			return result.settle(&Problem{Kind: Refused, State: stateUntouched,
+				Err:  fmt.Errorf("the schema is not proven to be what the migrations produce: %w", err),
+				Next: "choose another --to, mend the difference, or record them all the same with --force"})
+		}
+	}
+	entry := e.entry("baseline", result.Bookmark)
+	batch := Batch{Planned: result.Bookmark, Statements: []BatchStatement{createLedger(e.Table)}}
+	for _, m := range plan {
+		batch.Statements = append(batch.Statements, insertLedger(e.Table, m.Name))
+		entry.Migrations = append(entry.Migrations, File{m.Name, m.SHA256})
+	}
+	if e.Journal {
+		batch.Statements = append(batch.Statements, journalStatements(entry)...)
+	}
+	if err := e.Environment.Apply(ctx, batch); err != nil {
+		if errors.Is(err, ErrMoved) {
+			err = &Problem{Err: err, State: stateUntouched, Next: "run again"}
+		} else {
+			err = e.outcome(ctx, err, batch, plan, &result)
+		}
+		if err != nil {
+			return result.settle(err)
+		}
+	}
+	result.Status, result.Applied, result.NotRun = Baselined, plan, nil
+	return result, nil
+}
+
+// Reset empties a local database and applies all migrations. They run on an empty
+// database in memory first, whose content then takes the place of the old one, so that a
+// failure or a kill leaves the database as it was.
+func (e *Engine) Reset(ctx context.Context) (Result, error) {
+	result := Result{Status: Failure}
+	resetter, ok := e.Environment.(Resetter)
+	if !ok {
+		return result.settle(&Problem{Kind: Refused, Err: errors.New("only a local database can be reset"), State: stateUntouched, Next: "use restore to go back on a remote one"})
+	}
+	before, err := e.Environment.Bookmark(ctx, time.Time{})
+	if err != nil {
+		return result.settle(err)
+	}
+	fresh, err := resetter.Fresh(ctx, before)
+	if err != nil {
+		return result.settle(err)
+	}
+	defer fresh.Close()
+	onFresh := *e
+	onFresh.Environment, onFresh.Rehearse = fresh, nil
+	if result, err = onFresh.Migrate(ctx, MigrateOptions{}); err != nil {
+		if p, ok := errors.AsType[*Problem](err); ok && p.Kind == Failed {
+			p.State = "the database was not reset; it is as it was before"
+		}
+		return result, err
+	}
+	if err := ctx.Err(); err != nil {
+		return result.settle(err)
+	}
+	undo, err := resetter.Replace(ctx, fresh)
+	if err != nil {
+		result.Applied = nil
+		return result.settle(fmt.Errorf("replace the database: %w", err))
+	}
+	result.Status, result.PreviousBookmark, result.Rehearsal = Applied, undo, Rehearsal{}
+	return result, nil
+}

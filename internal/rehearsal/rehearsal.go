@@ -1,0 +1,105 @@
+// Package rehearsal runs a plan on an embedded copy of a database, so that what would
+// fail fails there first.
+package rehearsal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/d1-rewind/d1-rewind/internal/migration"
+	"github.com/d1-rewind/d1-rewind/internal/sqlite"
+	"github.com/d1-rewind/d1-rewind/internal/statement"
+)
+
+// Local returns a rehearsal on a copy in memory of a local database, rows included, as
+// migration.Engine wants it. A database of more than limit bytes is not copied; the
+// result then says so.
+func Local(d *sqlite.Database, limit int64) func(context.Context, migration.Batch) (migration.Rehearsal, error) {
+	return func(ctx context.Context, batch migration.Batch) (migration.Rehearsal, error) {
+		copied, size, err := d.Copy(ctx, limit)
+		if err != nil {
+			return migration.Rehearsal{Reason: "the database could not be copied"}, err
+		}
+		if copied == nil {
+			return migration.Rehearsal{Reason: fmt.Sprintf("the database has %d bytes, more than rehearse-limit (%d)", size, limit)}, nil
+		}
+		defer copied.Close()
+		return migration.Rehearsal{Ran: true}, copied.Apply(ctx, batch)
+	}
+}
+
+// object is one table, index, view or trigger.
+type object struct{ kind, name, sql string }
+
+// Prove replays migrations on an empty database and compares the schema with that of env,
+// leaving out the tables named in except and what SQLite and D1 keep for themselves. The
+// comparison is of SQL tokens: equal tokens make equal schemas, while two ways to write
+// one schema may be taken for different. The error lists what differs.
+func Prove(ctx context.Context, env migration.Environment, migrations []migration.Migration, except ...string) error {
+	replay, err := sqlite.NewMemory(ctx, "")
+	if err != nil {
+		return err
+	}
+	defer replay.Close()
+	for _, m := range migrations {
+		var batch migration.Batch
+		for _, s := range m.Statements {
+			batch.Statements = append(batch.Statements, migration.BatchStatement{Query: migration.Query{SQL: s.SQL}, Migration: m.Name, Line: s.Line})
+		}
+		if err := replay.Apply(ctx, batch); err != nil {
+			if refused, ok := errors.AsType[*migration.StatementError](err); ok && refused.Index >= 0 {
+				return fmt.Errorf("the replay on an empty database stops at %s:%d: %w", m.Name, batch.Statements[refused.Index].Line, err)
+			}
+			return fmt.Errorf("replay %s: %w", m.Name, err)
+		}
+	}
+	want, err := schema(ctx, replay, except)
+	if err != nil {
+		return err
+	}
+	got, err := schema(ctx, env, except)
+	if err != nil {
+		return err
+	}
+	var differences []string
+	for _, o := range want {
+		i := slices.IndexFunc(got, func(g object) bool { return g.kind == o.kind && g.name == o.name })
+		switch {
+		case i < 0:
+			differences = append(differences, fmt.Sprintf("%s %q is missing in the database", o.kind, o.name))
+		case !slices.Equal(statement.Normalize(got[i].sql), statement.Normalize(o.sql)):
+			differences = append(differences, fmt.Sprintf("%s %q is defined differently", o.kind, o.name))
+		}
+	}
+	for _, g := range got {
+		if !slices.ContainsFunc(want, func(o object) bool { return g.kind == o.kind && g.name == o.name }) {
+			differences = append(differences, fmt.Sprintf("%s %q is only in the database", g.kind, g.name))
+		}
+	}
+	if len(differences) > 0 {
+		return errors.New(strings.Join(differences, "; "))
+	}
+	return nil
+}
+
+func schema(ctx context.Context, env migration.Environment, except []string) ([]object, error) {
+	rows, err := env.Read(ctx, migration.Query{SQL: `SELECT type, name, coalesce(sql, ''), tbl_name FROM sqlite_schema
+WHERE name NOT LIKE 'sqlite\_%' ESCAPE '\' AND lower(substr(name, 1, 4)) <> '_cf_' ORDER BY type, name`})
+	if err != nil {
+		return nil, err
+	}
+	if rows[0].Err != nil {
+		return nil, rows[0].Err
+	}
+	var objects []object
+	for _, v := range rows[0].Values {
+		kind, name, sql, table := v[0].(string), v[1].(string), v[2].(string), v[3].(string)
+		if !slices.Contains(except, table) {
+			objects = append(objects, object{kind, name, sql})
+		}
+	}
+	return objects, nil
+}

@@ -1,0 +1,80 @@
+package report
+
+import (
+	"fmt"
+	"html"
+	"strings"
+)
+
+// Markdown returns the report for a job summary. Whatever comes from files or the
+// database is escaped: it can't open HTML, a link, a mention or a heading.
+func Markdown(r Report) string {
+	var b strings.Builder
+	mark := "✅"
+	switch {
+	case r.Err != nil:
+		mark = "❌"
+	case len(r.PendingNames()) > 0:
+		mark = "🟡"
+	}
+	fmt.Fprintf(&b, "### %s d1-rewind %s: %s\n\n", mark, escape(r.Command), escape(r.Verdict()))
+	fmt.Fprintf(&b, "| | |\n| --- | --- |\n| Environment | %s |\n| Database | %s |\n", code(r.Environment), code(r.DatabaseName))
+	if r.Result.Bookmark != "" {
+		fmt.Fprintf(&b, "| Bookmark before | %s |\n", code(string(r.Result.Bookmark)))
+	}
+	if r.Result.PreviousBookmark != "" {
+		fmt.Fprintf(&b, "| Undo bookmark | %s |\n", code(string(r.Result.PreviousBookmark)))
+	}
+	b.WriteString("\n")
+	if p := r.Problem(); p != nil {
+		fmt.Fprintf(&b, "**Error:** %s\n\n", escape(p.Error()))
+		if p.SQL != "" {
+			b.WriteString(fence("sql", clip(p.SQL, 2000)))
+		}
+		if p.State != "" {
+			fmt.Fprintf(&b, "**State:** %s\n\n", escape(p.State))
+		}
+		if p.Next != "" {
+			fmt.Fprintf(&b, "**Next:** %s\n\n", escape(p.Next))
+		}
+	}
+	if migrations := r.listed(); len(migrations) > 0 {
+		b.WriteString("| Migration | |\n| --- | --- |\n")
+		for _, m := range migrations {
+			fmt.Fprintf(&b, "| %s%s | %s |\n", code(m.name), escape(m.detail), escape(strings.TrimSpace(m.mark)))
+		}
+		b.WriteString("\n")
+	}
+	for _, note := range r.Notes() {
+		fmt.Fprintf(&b, "- %s\n", escape(note))
+	}
+	if r.Rollback != "" {
+		fmt.Fprintf(&b, "\nTo go back (this discards every write made since):\n\n%s", fence("sh", r.Rollback))
+	}
+	return b.String()
+}
+
+// escape makes s plain text on one line, also inside a table.
+func escape(s string) string {
+	s = html.EscapeString(strings.Join(strings.Fields(printable(s)), " "))
+	return strings.NewReplacer("\\", "&#92;", "`", "&#96;", "*", "&#42;", "_", "&#95;", "[", "&#91;", "]", "&#93;",
+		"|", "&#124;", "~", "&#126;", "@", "&#64;", "#", "&#35;", "://", "&#58;//", "www.", "www&#46;").Replace(decoded(s))
+}
+
+// decoded takes back the entities with a number sign that EscapeString makes, which would
+// otherwise be escaped twice.
+func decoded(s string) string {
+	return strings.NewReplacer("&#34;", "\"", "&#39;", "'").Replace(s)
+}
+
+// code shows s as code, also inside a table.
+func code(s string) string { return "<code>" + escape(s) + "</code>" }
+
+// fence puts s into a code block that s can't close.
+func fence(language, s string) string {
+	ticks := "```"
+	for strings.Contains(s, ticks) {
+		ticks += "`"
+	}
+	return ticks + language + "\n" + printable(s) + "\n" + ticks + "\n\n"
+}

@@ -1,0 +1,265 @@
+// Package report renders what a command found out and did as text, Markdown or JSON. Its
+// functions are pure: they do no I/O and look at no clock.
+package report
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/d1-rewind/d1-rewind/internal/migration"
+)
+
+// Report is everything that is said about one command.
+type Report struct {
+	Command      string
+	Environment  string
+	DatabaseName string
+	DatabaseID   string
+	File         string // the local database's file, relative to the working directory
+	Directory    string // the migrations directory, as it is named to the user
+	Result       migration.Result
+	Info         *migration.Info
+	Checks       []Check  // doctor
+	Path         string   // create and backup: the file written
+	Rollback     string   // the command that goes back to the state before
+	Warnings     []string // what the user should know and that stopped nothing
+	Err          error
+	ExitCode     int
+}
+
+// Check is one line of doctor.
+type Check struct {
+	Name   string `json:"name"`
+	OK     bool   `json:"ok"`
+	Detail string `json:"detail"`
+	Next   string `json:"next,omitempty"`
+}
+
+// Problem returns the error as a problem, nil if there is none.
+func (r Report) Problem() *migration.Problem {
+	if r.Err == nil {
+		return nil
+	}
+	if p, ok := errors.AsType[*migration.Problem](r.Err); ok {
+		if error(p) == r.Err { //nolint:errorlint // the very problem, not one wrapped in more words
+			return p
+		}
+		wrapped := *p
+		wrapped.Err = r.Err
+		wrapped.File, wrapped.Line = "", 0 // the words of r.Err name them already
+		return &wrapped
+	}
+	return &migration.Problem{Err: r.Err}
+}
+
+// AppliedNames is the contract's "applied": this run's, or all for status.
+func (r Report) AppliedNames() []string {
+	if r.Command == "status" {
+		return list(r.Result.Comparison.Applied)
+	}
+	return names(r.Result.Applied)
+}
+
+// PendingNames is the contract's "pending": what is not applied when the command ends.
+func (r Report) PendingNames() []string {
+	applied := names(r.Result.Applied)
+	return slices.DeleteFunc(names(r.Result.Comparison.Pending), func(n string) bool { return slices.Contains(applied, n) })
+}
+
+// HeldNames is the contract's "held".
+func (r Report) HeldNames() []string {
+	held := list(r.Result.Comparison.Held)
+	for _, f := range r.Result.Holding {
+		held = append(held, f.Name)
+	}
+	applied := names(r.Result.Applied)
+	return slices.DeleteFunc(held, func(n string) bool { return slices.Contains(applied, n) })
+}
+
+// Output is one step output.
+type Output struct{ Name, Value string }
+
+// Outputs returns the step outputs in the contract's order.
+func (r Report) Outputs() []Output {
+	j := func(names []string) string {
+		data, _ := json.Marshal(names) // strings always marshal
+		return string(data)
+	}
+	applied, pending := r.AppliedNames(), r.PendingNames()
+	return []Output{
+		{"status", string(r.Result.Status)},
+		{"environment", r.Environment},
+		{"database-name", r.DatabaseName},
+		{"database-id", r.DatabaseID},
+		{"bookmark", string(r.Result.Bookmark)},
+		{"previous-bookmark", string(r.Result.PreviousBookmark)},
+		{"applied", j(applied)},
+		{"pending", j(pending)},
+		{"held", j(r.HeldNames())},
+		{"missing", j(list(r.Result.Comparison.Missing))},
+		{"applied-count", fmt.Sprint(len(applied))},
+		{"pending-count", fmt.Sprint(len(pending))},
+		{"hazards", "[]"},
+		{"drift", "unknown"},
+		{"worker-version", ""},
+		{"rollback-command", r.Rollback},
+		{"comment-url", ""},
+		{"backup-file", r.backupFile()},
+	}
+}
+
+func (r Report) backupFile() string {
+	if r.Command == "create" {
+		return ""
+	}
+	return r.Path
+}
+
+// JSON returns the outputs under camelCase names, lists as lists and counts as numbers,
+// with the details of the run. It is one document that ends with a newline.
+func JSON(r Report) []byte {
+	document := map[string]any{}
+	for _, o := range r.Outputs() {
+		var value any = o.Value
+		switch o.Name {
+		case "applied", "pending", "held", "missing", "hazards", "applied-count", "pending-count":
+			value = json.RawMessage(o.Value)
+		}
+		document[camel(o.Name)] = value
+	}
+	c := r.Result.Comparison
+	document["command"] = r.Command
+	document["exitCode"] = r.ExitCode
+	document["warnings"] = list(r.Warnings)
+	document["edited"], document["outOfOrder"] = list(c.Edited), list(c.OutOfOrder)
+	document["duplicates"] = c.Duplicates
+	if c.Duplicates == nil {
+		document["duplicates"] = [][]string{}
+	}
+	document["rehearsal"] = r.Result.Rehearsal
+	document["dryRun"] = r.Result.DryRun
+	if r.File != "" {
+		document["file"] = r.File
+	}
+	if r.Command == "restore" {
+		document["target"] = r.Result.Target
+		document["undone"] = fileNames(r.Result.Undone)
+	}
+	if r.Command == "create" {
+		document["created"] = r.Path
+	}
+	if i := r.Info; i != nil {
+		document["bookmark"], document["at"] = i.Bookmark, i.At.UTC().Format(time.RFC3339)
+		if i.Kept != nil {
+			document["copies"], document["copiesBytes"], document["oldestBookmark"] = i.Kept.Copies, i.Kept.Bytes, i.Kept.Oldest
+		}
+	}
+	if r.Checks != nil {
+		document["checks"] = r.Checks
+	}
+	if p := r.Problem(); p != nil {
+		document["error"] = map[string]any{"message": p.Error(), "file": p.File, "line": p.Line, "statement": p.SQL, "state": p.State, "next": p.Next}
+	}
+	data, err := json.MarshalIndent(document, "", "  ")
+	if err != nil {
+		panic(err) // strings, numbers and lists of them only
+	}
+	return append(data, '\n')
+}
+
+func camel(name string) string {
+	words := strings.Split(name, "-")
+	for i := 1; i < len(words); i++ {
+		words[i] = strings.ToUpper(words[i][:1]) + words[i][1:]
+	}
+	return strings.Join(words, "")
+}
+
+// Verdict is the outcome in one line.
+func (r Report) Verdict() string {
+	res := r.Result
+	switch {
+	case r.Err != nil:
+		return r.Command + " " + string(res.Status)
+	case r.Command == "info":
+		return fmt.Sprintf("bookmark at %s: %s", r.Info.At.UTC().Format(time.RFC3339), r.Info.Bookmark)
+	case r.Command == "create":
+		return "created " + r.Path
+	case r.Command == "backup":
+		return "backed up to " + r.Path
+	case r.Command == "doctor":
+		return "everything is in order"
+	case r.Command == "reset":
+		return "reset: emptied, then applied " + migration.Count(len(res.Applied), "migration")
+	case r.Command == "baseline" && res.Status == migration.Baselined:
+		return "recorded " + migration.Count(len(res.Applied), "migration") + " as applied, without running them"
+	case r.Command == "restore" && res.Status == migration.UpToDate:
+		return "nothing to restore: the database is in that state already"
+	case r.Command == "restore":
+		return "restored to " + string(res.Target)
+	case res.DryRun:
+		return fmt.Sprintf("dry run: %s would be applied; nothing was written", migration.Count(len(res.Comparison.Pending), "migration"))
+	case res.Rival && len(res.Applied) == 0:
+		return "nothing left to do: another run applied the migrations meanwhile"
+	case res.Status == migration.Applied:
+		return fmt.Sprintf("applied %s in %s", migration.Count(len(res.Applied), "migration"), res.Elapsed.Round(time.Millisecond))
+	case res.Status == migration.Pending:
+		return fmt.Sprintf("%d pending, %d applied", len(res.Comparison.Pending), len(res.Comparison.Applied))
+	default:
+		return fmt.Sprintf("up to date: %d applied, nothing pending", len(res.Comparison.Applied))
+	}
+}
+
+// Notes are the findings worth a line each.
+func (r Report) Notes() []string {
+	c := r.Result.Comparison
+	var notes []string
+	add := func(format string, list []string) {
+		if len(list) > 0 {
+			notes = append(notes, fmt.Sprintf(format, strings.Join(list, ", ")))
+		}
+	}
+	add("missing: applied, but the file is gone: %s", c.Missing)
+	add("edited since applied (the database keeps the old content): %s", c.Edited)
+	add("out of order: pending, but sorted before an applied one: %s", c.OutOfOrder)
+	for _, d := range c.Duplicates {
+		add("same number: %s", d)
+	}
+	if c.HoldEnded != "" {
+		notes = append(notes, c.HoldEnded)
+	}
+	if len(r.Result.Undone) > 0 {
+		add("undone by the restore: %s", fileNames(r.Result.Undone))
+	}
+	if len(r.Result.Holding) > 0 {
+		add("held from now on, until a file changes or --release-hold: %s", fileNames(r.Result.Holding))
+	}
+	if reason := r.Result.Rehearsal.Reason; reason != "" && (len(r.Result.Applied) > 0 || len(c.Pending) > 0) && r.Command != "baseline" {
+		notes = append(notes, "not rehearsed: "+reason)
+	}
+	return append(notes, r.Warnings...)
+}
+
+func names(migrations []migration.Migration) []string {
+	list := []string{}
+	for _, m := range migrations {
+		list = append(list, m.Name)
+	}
+	return list
+}
+
+func fileNames(files []migration.File) []string {
+	list := []string{}
+	for _, f := range files {
+		list = append(list, f.Name)
+	}
+	return list
+}
+
+func list(names []string) []string {
+	return append([]string{}, names...)
+}

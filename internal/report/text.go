@@ -1,0 +1,146 @@
+package report
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/d1-rewind/d1-rewind/internal/migration"
+)
+
+// Text returns the report for a person at a terminal or in a log: the verdict first.
+// Errors are not part of it; see Error.
+func Text(r Report, colour bool) string {
+	paint := painter(colour)
+	var b strings.Builder
+	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
+	if r.Err == nil {
+		line("%s", paint(green, printable(r.Verdict())))
+	}
+	for _, m := range r.listed() {
+		line("  %s  %s", m.mark, printable(m.name)+m.detail)
+	}
+	for _, note := range r.Notes() {
+		line("%s %s", paint(yellow, "note:"), printable(note))
+	}
+	if i := r.Info; i != nil && i.Kept != nil {
+		line("copies kept: %d, %d bytes", i.Kept.Copies, i.Kept.Bytes)
+		if i.Kept.Copies > 0 {
+			line("oldest: %s (%s)", i.Kept.Oldest, i.Kept.Since.Format(time.RFC3339))
+		}
+	}
+	for _, c := range r.Checks {
+		mark := paint(green, "ok  ")
+		if !c.OK {
+			mark = paint(red, "FAIL")
+		}
+		line("%s  %s: %s", mark, c.Name, printable(c.Detail))
+		if c.Next != "" {
+			line("      %s", printable(c.Next))
+		}
+	}
+	if r.Result.Bookmark != "" && r.Info == nil {
+		line("bookmark before: %s", r.Result.Bookmark)
+	}
+	if r.Rollback != "" {
+		line("to go back:      %s", printable(r.Rollback))
+	}
+	return b.String()
+}
+
+// Error returns what a person needs to know about the report's error: what happened,
+// where, what state the database is in and what to do next. It is empty without one.
+func Error(r Report, colour bool) string {
+	p := r.Problem()
+	if p == nil {
+		return ""
+	}
+	paint := painter(colour)
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s %s\n", paint(red, "error:"), printable(p.Error()))
+	if p.SQL != "" {
+		for i, l := range strings.Split(clip(p.SQL, 400), "\n") {
+			if i == 6 {
+				b.WriteString("    | …\n")
+				break
+			}
+			fmt.Fprintf(&b, "    | %s\n", printable(l))
+		}
+	}
+	if p.State != "" {
+		fmt.Fprintf(&b, "state: %s\n", printable(p.State))
+	}
+	if p.Next != "" {
+		fmt.Fprintf(&b, "next:  %s\n", printable(p.Next))
+	}
+	return b.String()
+}
+
+type listedMigration struct{ mark, name, detail string }
+
+// listed are the migrations that the report enumerates.
+func (r Report) listed() []listedMigration {
+	var list []listedMigration
+	add := func(mark string, migrations []migration.Migration) {
+		for _, m := range migrations {
+			list = append(list, listedMigration{mark, m.Name, "  (" + migration.Count(len(m.Statements), "statement") + ")"})
+		}
+	}
+	switch {
+	case r.Command == "migrate" || r.Command == "reset" || r.Command == "baseline":
+		add("applied", r.Result.Applied)
+		if r.Result.DryRun {
+			add("pending", r.Result.Comparison.Pending)
+		} else if r.Err != nil {
+			add("not run", r.Result.NotRun)
+		}
+	case r.Command == "status":
+		held := map[string]bool{}
+		for _, h := range r.Result.Comparison.Held {
+			held[h] = true
+		}
+		for _, m := range r.Result.Comparison.Pending {
+			mark := "pending"
+			if held[m.Name] {
+				mark = "held   "
+			}
+			add(mark, []migration.Migration{m})
+		}
+	}
+	return list
+}
+
+type colourCode string
+
+const (
+	red    colourCode = "31"
+	green  colourCode = "32"
+	yellow colourCode = "33"
+)
+
+func painter(on bool) func(colourCode, string) string {
+	return func(c colourCode, s string) string {
+		if !on {
+			return s
+		}
+		return "\x1b[" + string(c) + "m" + s + "\x1b[0m"
+	}
+}
+
+// printable keeps file names, SQL and error texts from steering a terminal: control
+// characters become their Go escapes.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r == '\t' || r == '\n' || r >= ' ' && r != 0x7f && (r < 0x80 || r > 0x9f) && (r < 0x202a || r > 0x202e) && (r < 0x2066 || r > 0x2069) {
+			return r
+		}
+		return '\ufffd'
+	}, s)
+}
+
+func clip(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	return strings.ToValidUTF8(s[:n], "") + "…"
+}

@@ -1,0 +1,324 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/ncruces/go-sqlite3"
+
+	"github.com/d1-rewind/d1-rewind/internal/migration"
+)
+
+// Database is a local D1 database: the file that wrangler dev serves. Each call opens a
+// connection of its own, so that pragmas of one migration never reach the next and the
+// file is held no longer than needed.
+type Database struct {
+	path string // of the .sqlite file, which need not exist
+	time timeTravel
+	now  func() time.Time
+}
+
+// Open returns the database at path, which is created by the first write. Copies for the
+// local Time Travel are kept in the directory copies.
+func Open(path, copies string, now func() time.Time) *Database {
+	id := filepath.Base(path)
+	return &Database{path: path, now: now, time: timeTravel{dir: filepath.Join(copies, strings.TrimSuffix(id, ".sqlite")), id: id[:min(8, len(id))], now: now}}
+}
+
+// Path returns the database's file.
+func (d *Database) Path() string { return d.path }
+
+func fileURI(path string, query string) string {
+	return (&url.URL{Scheme: "file", Path: filepath.ToSlash(path), RawQuery: query}).String()
+}
+
+// exists tells whether there is a database; a missing one reads as empty.
+func (d *Database) exists() (bool, error) {
+	info, err := os.Stat(d.path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return false, nil
+	case err != nil:
+		return false, err
+	case info.IsDir():
+		return false, fmt.Errorf("%s is a directory", d.path)
+	}
+	return info.Size() > 0 || fileExists(d.path+"-wal"), nil
+}
+
+func fileExists(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Size() > 0
+}
+
+// reading calls f with a connection that leaves no trace on disk: no file is created and
+// no checkpoint made. Without a write-ahead log nobody has the database open, and it can
+// be read as an immutable file; should somebody start to write meanwhile, f is repeated.
+func (d *Database) reading(ctx context.Context, f func(conn) error) error {
+	ok, err := d.exists()
+	if err != nil {
+		return d.problem(err)
+	}
+	if !ok {
+		c, err := open(ctx, ":memory:", 0)
+		if err != nil {
+			return err
+		}
+		return errors.Join(f(c), c.Close())
+	}
+	for range 3 {
+		uri, before := fileURI(d.path, "mode=ro"), d.stamp()
+		quiet := !fileExists(d.path+"-wal") && !fileExists(d.path+"-journal")
+		if quiet {
+			uri = fileURI(d.path, "immutable=1")
+		}
+		err = d.withConn(ctx, uri, sqlite3.OPEN_READONLY, func(c conn) error {
+			if _, err := c.Config(sqlite3.DBCONFIG_NO_CKPT_ON_CLOSE, true); err != nil {
+				return err
+			}
+			if err := c.exec("BEGIN"); err != nil {
+				return err
+			}
+			return errors.Join(f(c), c.exec("ROLLBACK"))
+		})
+		if !quiet || d.stamp() == before {
+			break
+		}
+	}
+	return d.problem(err)
+}
+
+// stamp changes when somebody writes to the main file.
+func (d *Database) stamp() string {
+	info, err := os.Stat(d.path)
+	if err != nil {
+		return err.Error()
+	}
+	return fmt.Sprint(info.Size(), info.ModTime().UnixNano())
+}
+
+func (d *Database) withConn(ctx context.Context, uri string, flags sqlite3.OpenFlag, f func(conn) error) error {
+	c, err := open(ctx, uri, flags)
+	if err != nil {
+		return err
+	}
+	err = f(c)
+	c.SetInterrupt(context.Background()) // closing may have to roll back
+	return errors.Join(err, c.Close())
+}
+
+// Read implements migration.Environment. All queries see the same state.
+func (d *Database) Read(ctx context.Context, queries ...migration.Query) ([]migration.Rows, error) {
+	var results []migration.Rows
+	err := d.reading(ctx, func(c conn) error {
+		results = results[:0]
+		for _, q := range queries {
+			rows, err := c.query(q)
+			if err != nil {
+				if errors.Is(err, sqlite3.ERROR) {
+					rows.Err = errors.New(describe(err))
+				} else {
+					return err
+				}
+			}
+			results = append(results, rows)
+		}
+		return nil
+	})
+	return results, err
+}
+
+// Bookmark implements migration.Environment.
+func (d *Database) Bookmark(ctx context.Context, at time.Time) (migration.Bookmark, error) {
+	var now migration.Bookmark
+	err := d.reading(ctx, func(c conn) error {
+		print, err := fingerprint(ctx, c)
+		if err != nil {
+			return err
+		}
+		now, err = d.time.bookmark(print)
+		return err
+	})
+	if err != nil || at.IsZero() {
+		return now, err
+	}
+	return d.time.at(at, now)
+}
+
+// Apply implements migration.Environment. A copy of the database is taken first unless
+// there is one of this very state.
+func (d *Database) Apply(ctx context.Context, batch migration.Batch) error {
+	return d.writing(ctx, func(c conn) error {
+		version, err := d.keep(ctx, c, batch.Planned)
+		if err != nil {
+			return err
+		}
+		if err := c.asD1(); err != nil {
+			return err
+		}
+		if err := c.exec("BEGIN IMMEDIATE"); err != nil {
+			return err
+		}
+		if now, err := c.value("PRAGMA data_version"); err != nil || now != version {
+			return errors.Join(err, migration.ErrMoved, c.exec("ROLLBACK"))
+		}
+		return commit(ctx, c, batch)
+	})
+}
+
+// commit runs batch in the transaction that is open and ends it.
+func commit(ctx context.Context, c conn, batch migration.Batch) error {
+	err := c.run(batch)
+	if err == nil {
+		if err = ctx.Err(); err == nil {
+			if err = c.exec("COMMIT"); err == nil {
+				return nil
+			}
+			if errors.Is(err, sqlite3.CONSTRAINT) {
+				err = &migration.StatementError{Index: -1, Text: describe(err), Offset: -1}
+			}
+		}
+	}
+	c.SetInterrupt(context.WithoutCancel(ctx))
+	if !c.GetAutocommit() {
+		err = errors.Join(err, c.exec("ROLLBACK"))
+	}
+	return err
+}
+
+// writing calls f with a connection that may write, creating the database if need be.
+func (d *Database) writing(ctx context.Context, f func(conn) error) error {
+	if err := os.MkdirAll(filepath.Dir(d.path), 0o755); err != nil {
+		return d.problem(err)
+	}
+	return d.problem(d.withConn(ctx, fileURI(d.path, ""), sqlite3.OPEN_READWRITE|sqlite3.OPEN_CREATE, func(c conn) error {
+		// workerd keeps its databases in WAL mode and switches others to it.
+		if mode, err := c.value("PRAGMA journal_mode"); err != nil {
+			return err
+		} else if mode != "wal" {
+			if err := c.exec("PRAGMA journal_mode = WAL"); err != nil {
+				return err
+			}
+		}
+		return f(c)
+	}))
+}
+
+// keep takes a copy of the state in which the connection finds the database, and returns
+// the connection's data_version at that state.
+func (d *Database) keep(ctx context.Context, c conn, planned migration.Bookmark) (version any, err error) {
+	version, err = c.value("PRAGMA data_version")
+	if err != nil {
+		return nil, err
+	}
+	print, err := fingerprint(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	bookmark, err := d.time.bookmark(print)
+	if err != nil {
+		return nil, err
+	}
+	if planned != "" && bookmark != planned {
+		return nil, migration.ErrMoved
+	}
+	err = d.time.keep(bookmark, func(path string) error { return backup(ctx, c, fileURI(path, "")) })
+	if err != nil {
+		return nil, fmt.Errorf("copy the database before writing: %w", err)
+	}
+	if now, err := c.value("PRAGMA data_version"); err != nil || now != version {
+		return nil, errors.Join(err, migration.ErrMoved)
+	}
+	return version, nil
+}
+
+// Restore implements migration.Environment. The content goes into the existing file, so
+// that a running wrangler dev sees it at its next query.
+func (d *Database) Restore(ctx context.Context, to migration.Bookmark) (migration.Bookmark, error) {
+	path, err := d.time.find(to)
+	if err != nil {
+		return "", err
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return "", err
+	}
+	if info.Size() > 0 {
+		return d.replace(ctx, fileURI(path, "immutable=1"))
+	}
+	empty, err := d.empty(ctx, "")
+	if err != nil {
+		return "", err
+	}
+	defer empty.Close()
+	return d.replace(ctx, empty.uri)
+}
+
+// replace copies the database at source into this one, which is locked against writers
+// between the copy of its old content and the new one.
+func (d *Database) replace(ctx context.Context, source string) (undo migration.Bookmark, err error) {
+	err = d.writing(ctx, func(reader conn) error {
+		version, err := d.keep(ctx, reader, "")
+		if err != nil {
+			return err
+		}
+		print, err := fingerprint(ctx, reader)
+		if err != nil {
+			return err
+		}
+		if undo, err = d.time.bookmark(print); err != nil {
+			return err
+		}
+		return d.withConn(ctx, source, sqlite3.OPEN_READONLY, func(from conn) error {
+			b, err := from.BackupInit("main", fileURI(d.path, fmt.Sprintf("_pragma=busy_timeout(%d)", busyTimeout.Milliseconds())))
+			if err != nil {
+				return err
+			}
+			err = func() error {
+				if _, err := b.Step(0); err != nil { // takes the write lock
+					return err
+				}
+				if now, err := reader.value("PRAGMA data_version"); err != nil || now != version {
+					return errors.Join(err, migration.ErrMoved)
+				}
+				_, err := b.Step(-1)
+				return err
+			}()
+			return errors.Join(err, b.Close())
+		})
+	})
+	return undo, err
+}
+
+// Kept implements migration.History.
+func (d *Database) Kept(context.Context) (migration.Kept, error) { return d.time.kept() }
+
+// problem words errors of the file itself as a user needs them.
+func (d *Database) problem(err error) error {
+	if err == nil {
+		return nil
+	}
+	p := &migration.Problem{Err: fmt.Errorf("local database %s: %s", d.path, describe(err)), State: "nothing was written; the database is as it was before"}
+	switch {
+	case errors.Is(err, context.Canceled), errors.Is(err, migration.ErrMoved):
+		return err
+	case errors.Is(err, sqlite3.BUSY), errors.Is(err, sqlite3.LOCKED):
+		p.Next = fmt.Sprintf("another process has held the database for %s: a wrangler dev in the middle of a write, another d1-rewind, or a database browser; let it finish or stop it, then run again", busyTimeout)
+	case errors.Is(err, sqlite3.NOTADB), errors.Is(err, sqlite3.CORRUPT):
+		p.Next = "the file is damaged or no SQLite database; move it (with its -wal and -shm) away and run migrate again, or go back to a copy: d1-rewind restore local"
+	case errors.Is(err, sqlite3.FULL):
+		p.Next = "the disk is full; free some space and run again"
+	case errors.Is(err, sqlite3.READONLY), errors.Is(err, sqlite3.CANTOPEN), errors.Is(err, fs.ErrPermission):
+		p.Next = "check who owns the file and its directory: both must be writable"
+	default:
+		return err
+	}
+	return p
+}

@@ -1,0 +1,123 @@
+package sqlite
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/d1-rewind/d1-rewind/internal/migration"
+)
+
+// Check looks for damage with SQLite's own quick_check.
+func (d *Database) Check(ctx context.Context) error {
+	return d.reading(ctx, func(c conn) error {
+		verdict, err := c.value("PRAGMA quick_check(1)")
+		if err == nil && verdict != "ok" {
+			err = &migration.Problem{Err: fmt.Errorf("local database %s is damaged: %v", d.path, verdict),
+				Next: "go back to a copy: d1-rewind info local, then d1-rewind restore local"}
+		}
+		return err
+	})
+}
+
+// Dump writes the database as SQL that loads into an empty D1 database: all tables first,
+// then their rows as exact literals, then indexes, views and triggers, so that neither
+// foreign keys nor triggers get in the way. A contentless FTS5 table has no rows to read
+// back and is refused.
+func (d *Database) Dump(ctx context.Context, w io.Writer) error {
+	return d.reading(ctx, func(c conn) error {
+		out := &dump{c: c, w: bufio.NewWriter(w)}
+		return errors.Join(out.all(), out.w.Flush())
+	})
+}
+
+type dump struct {
+	c conn
+	w *bufio.Writer
+}
+
+func (d *dump) all() error {
+	tables, err := d.c.query(migration.Query{SQL: `SELECT l.name, l.type, l.wr, s.sql FROM pragma_table_list AS l JOIN sqlite_schema AS s ON s.name = l.name AND s.type = 'table'
+WHERE l.schema = 'main' AND l.type IN ('table', 'virtual') AND lower(substr(l.name, 1, 4)) <> '_cf_' AND l.name NOT LIKE 'sqlite\_%' ESCAPE '\' ORDER BY s.rowid`})
+	if err != nil {
+		return err
+	}
+	d.print("PRAGMA defer_foreign_keys=TRUE;\n")
+	for _, t := range tables.Values {
+		d.print("%s;\n", t[3])
+	}
+	for _, t := range tables.Values {
+		if err := d.rows(fmt.Sprint(t[0]), t[1] == "virtual", fmt.Sprint(t[3])); err != nil {
+			return fmt.Errorf("table %q: %w", t[0], err)
+		}
+	}
+	if exists, err := d.c.value("SELECT 1 FROM sqlite_schema WHERE name = 'sqlite_sequence'"); err != nil {
+		return err
+	} else if exists != nil {
+		d.print("DELETE FROM sqlite_sequence;\n")
+		if err := d.inserts("sqlite_sequence", []string{"name", "seq"}); err != nil {
+			return err
+		}
+	}
+	others, err := d.c.query(migration.Query{SQL: `SELECT sql FROM sqlite_schema WHERE type IN ('index', 'view', 'trigger') AND sql IS NOT NULL
+AND lower(substr(tbl_name, 1, 4)) <> '_cf_' ORDER BY CASE type WHEN 'index' THEN 1 WHEN 'view' THEN 2 ELSE 3 END, rowid`})
+	for _, o := range others.Values {
+		d.print("%s;\n", o[0])
+	}
+	return err
+}
+
+func (d *dump) rows(table string, virtual bool, sql string) error {
+	if virtual && strings.Contains(strings.ToLower(sql), "fts5") {
+		content := strings.ReplaceAll(strings.ToLower(sql), " ", "")
+		switch {
+		case strings.Contains(content, "content=''") || strings.Contains(content, `content=""`):
+			return errors.New("a contentless FTS5 table keeps no rows that could be exported")
+		case strings.Contains(content, ",content="):
+			d.print("INSERT INTO %[1]s(%[1]s) VALUES('rebuild');\n", quoteName(table))
+			return nil
+		}
+	}
+	columns, err := d.c.query(migration.Query{SQL: "SELECT name FROM pragma_table_xinfo(?) WHERE hidden = 0 ORDER BY cid", Args: []any{table}})
+	if err != nil {
+		return err
+	}
+	var names []string
+	for _, v := range columns.Values {
+		names = append(names, fmt.Sprint(v[0]))
+	}
+	if virtual && strings.Contains(strings.ToLower(sql), "fts5") {
+		names = append([]string{"rowid"}, names...)
+	}
+	return d.inserts(table, names)
+}
+
+// inserts writes a table's rows as SQLite quotes them, which loses no digit of an integer
+// and no byte of a text.
+func (d *dump) inserts(table string, columns []string) error {
+	quoted, literals := make([]string, len(columns)), make([]string, len(columns))
+	for i, name := range columns {
+		quoted[i] = quoteName(name)
+		literals[i] = "quote(" + quoted[i] + ")"
+	}
+	stmt, _, err := d.c.Prepare("SELECT " + strings.Join(literals, ", ") + " FROM " + quoteName(table))
+	if err != nil {
+		return err
+	}
+	defer stmt.Close()
+	for stmt.Step() {
+		values := make([]string, len(columns))
+		for i := range values {
+			values[i] = stmt.ColumnText(i)
+		}
+		d.print("INSERT INTO %s (%s) VALUES(%s);\n", quoteName(table), strings.Join(quoted, ","), strings.Join(values, ","))
+	}
+	return stmt.Err()
+}
+
+func (d *dump) print(format string, args ...any) { fmt.Fprintf(d.w, format, args...) }
+
+func quoteName(name string) string { return `"` + strings.ReplaceAll(name, `"`, `""`) + `"` }

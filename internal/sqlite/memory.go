@@ -1,0 +1,151 @@
+package sqlite
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/ncruces/go-sqlite3"
+	"github.com/ncruces/go-sqlite3/ext/serdes"
+	"github.com/ncruces/go-sqlite3/vfs/memdb"
+
+	"github.com/d1-rewind/d1-rewind/internal/migration"
+)
+
+// Memory is a database in memory with D1's behaviour: for rehearsals and resets.
+type Memory struct {
+	name   string
+	uri    string
+	keep   conn // holds the database while nobody works on it
+	before migration.Bookmark
+}
+
+// NewMemory returns an empty database that reports before as its bookmark.
+func NewMemory(ctx context.Context, before migration.Bookmark) (*Memory, error) {
+	return newMemory(ctx, before, nil)
+}
+
+func newMemory(ctx context.Context, before migration.Bookmark, content []byte) (*Memory, error) {
+	name := rand.Text()
+	if content != nil {
+		memdb.Create(name, content)
+	}
+	m := &Memory{name: name, uri: "file:/" + name + "?vfs=memdb", before: before}
+	var err error
+	m.keep, err = open(context.WithoutCancel(ctx), m.uri, sqlite3.OPEN_READWRITE|sqlite3.OPEN_CREATE)
+	return m, err
+}
+
+// Close frees the database.
+func (m *Memory) Close() error {
+	memdb.Delete(m.name)
+	return m.keep.Close()
+}
+
+// Read implements migration.Environment.
+func (m *Memory) Read(_ context.Context, queries ...migration.Query) ([]migration.Rows, error) {
+	var results []migration.Rows
+	for _, q := range queries {
+		rows, err := m.keep.query(q)
+		if err != nil {
+			rows.Err = errors.New(describe(err))
+		}
+		results = append(results, rows)
+	}
+	return results, nil
+}
+
+// Bookmark implements migration.Environment; a database in memory has no history.
+func (m *Memory) Bookmark(context.Context, time.Time) (migration.Bookmark, error) {
+	return m.before, nil
+}
+
+// Apply implements migration.Environment.
+func (m *Memory) Apply(ctx context.Context, batch migration.Batch) error {
+	c, err := open(ctx, m.uri, sqlite3.OPEN_READWRITE)
+	if err != nil {
+		return err
+	}
+	err = func() error {
+		if err := c.asD1(); err != nil {
+			return err
+		}
+		if err := c.exec("BEGIN IMMEDIATE"); err != nil {
+			return err
+		}
+		return commit(ctx, c, batch)
+	}()
+	c.SetInterrupt(context.Background())
+	return errors.Join(err, c.Close())
+}
+
+// Restore implements migration.Environment.
+func (m *Memory) Restore(context.Context, migration.Bookmark) (migration.Bookmark, error) {
+	return "", errors.New("a database in memory has no Time Travel")
+}
+
+// Fresh implements migration.Resetter.
+func (d *Database) Fresh(ctx context.Context, before migration.Bookmark) (migration.FreshDatabase, error) {
+	return d.empty(ctx, before)
+}
+
+// empty returns an empty database whose content can take the place of d's: a database in
+// WAL mode can't change the size of its pages.
+func (d *Database) empty(ctx context.Context, before migration.Bookmark) (*Memory, error) {
+	var size any
+	err := d.reading(ctx, func(c conn) (err error) {
+		size, err = c.value("PRAGMA page_size")
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	m, err := NewMemory(ctx, before)
+	if err != nil {
+		return nil, err
+	}
+	// Writing the version makes the first page: a backup of no page at all would be
+	// complete before it has taken the lock.
+	err = m.keep.exec(fmt.Sprintf("PRAGMA page_size = %d; PRAGMA user_version = 1; PRAGMA user_version = 0", size))
+	if err != nil {
+		return nil, errors.Join(err, m.Close())
+	}
+	return m, nil
+}
+
+// Replace implements migration.Resetter.
+func (d *Database) Replace(ctx context.Context, fresh migration.FreshDatabase) (migration.Bookmark, error) {
+	m, ok := fresh.(*Memory)
+	if !ok {
+		return "", fmt.Errorf("a %T can't replace a local database", fresh)
+	}
+	return d.replace(ctx, m.uri)
+}
+
+// Copy returns a copy of the database in memory, or nil and its size if that is more than
+// limit bytes. The caller closes it.
+func (d *Database) Copy(ctx context.Context, limit int64) (m *Memory, size int64, err error) {
+	err = d.reading(ctx, func(c conn) error {
+		v, err := c.value("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size")
+		if err != nil {
+			return err
+		}
+		if size, _ = v.(int64); size > limit {
+			return nil
+		}
+		content, err := serialize(c)
+		if err != nil {
+			return err
+		}
+		m, err = newMemory(ctx, "", content)
+		return err
+	})
+	return m, size, err
+}
+
+func serialize(c conn) (content []byte, err error) {
+	defer recovered(&err)
+	return serdes.Serialize(c.Conn, "main")
+}
