@@ -83,9 +83,9 @@ const attempts = 5
 
 // Migrate applies what is pending. It is the order of a run: read and compare, bookmark,
 // guards, rehearsal, apply, and find out what happened.
-func (e *Engine) Migrate(ctx context.Context, o MigrateOptions) (Result, error) {
+func (e *Engine) Migrate(ctx context.Context, o MigrateOptions) (result Result, err error) {
 	start := e.Now()
-	result := Result{Status: Failure, DryRun: o.DryRun}
+	result = Result{Status: Failure, DryRun: o.DryRun}
 	defer func() { result.Elapsed = e.Now().Sub(start) }()
 	for range attempts {
 		plan, err := e.plan(ctx, &result, o)

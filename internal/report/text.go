@@ -40,7 +40,11 @@ func Text(r Report, colour bool) string {
 		}
 	}
 	if r.Result.Bookmark != "" && r.Info == nil {
-		line("bookmark before: %s", r.Result.Bookmark)
+		label := "bookmark before:"
+		if r.Rollback == "" {
+			label = "bookmark now:   "
+		}
+		line("%s %s", label, r.Result.Bookmark)
 	}
 	if r.Rollback != "" {
 		line("to go back:      %s", printable(r.Rollback))

@@ -67,11 +67,7 @@ func (d *Database) reading(ctx context.Context, f func(conn) error) error {
 		return d.problem(err)
 	}
 	if !ok {
-		c, err := open(ctx, ":memory:", 0)
-		if err != nil {
-			return err
-		}
-		return errors.Join(f(c), c.Close())
+		return withConn(ctx, ":memory:", 0, f)
 	}
 	for range 3 {
 		uri, before := fileURI(d.path, "mode=ro"), d.stamp()
@@ -79,7 +75,7 @@ func (d *Database) reading(ctx context.Context, f func(conn) error) error {
 		if quiet {
 			uri = fileURI(d.path, "immutable=1")
 		}
-		err = d.withConn(ctx, uri, sqlite3.OPEN_READONLY, func(c conn) error {
+		err = withConn(ctx, uri, sqlite3.OPEN_READONLY, func(c conn) error {
 			if _, err := c.Config(sqlite3.DBCONFIG_NO_CKPT_ON_CLOSE, true); err != nil {
 				return err
 			}
@@ -104,14 +100,22 @@ func (d *Database) stamp() string {
 	return fmt.Sprint(info.Size(), info.ModTime().UnixNano())
 }
 
-func (d *Database) withConn(ctx context.Context, uri string, flags sqlite3.OpenFlag, f func(conn) error) error {
+func withConn(ctx context.Context, uri string, flags sqlite3.OpenFlag, f func(conn) error) error {
 	c, err := open(ctx, uri, flags)
 	if err != nil {
-		return err
+		return stopped(ctx, err)
 	}
 	err = f(c)
 	c.SetInterrupt(context.Background()) // closing may have to roll back
-	return errors.Join(err, c.Close())
+	return stopped(ctx, errors.Join(err, c.Close()))
+}
+
+// stopped turns SQLite's word for an interrupted statement into the context's own error.
+func stopped(ctx context.Context, err error) error {
+	if err != nil && ctx.Err() != nil && errors.Is(err, sqlite3.INTERRUPT) {
+		return ctx.Err()
+	}
+	return err
 }
 
 // Read implements migration.Environment. All queries see the same state.
@@ -198,7 +202,7 @@ func (d *Database) writing(ctx context.Context, f func(conn) error) error {
 	if err := os.MkdirAll(filepath.Dir(d.path), 0o755); err != nil {
 		return d.problem(err)
 	}
-	return d.problem(d.withConn(ctx, fileURI(d.path, ""), sqlite3.OPEN_READWRITE|sqlite3.OPEN_CREATE, func(c conn) error {
+	return d.problem(withConn(ctx, fileURI(d.path, ""), sqlite3.OPEN_READWRITE|sqlite3.OPEN_CREATE, func(c conn) error {
 		// workerd keeps its databases in WAL mode and switches others to it.
 		if mode, err := c.value("PRAGMA journal_mode"); err != nil {
 			return err
@@ -276,7 +280,7 @@ func (d *Database) replace(ctx context.Context, source string) (undo migration.B
 		if undo, err = d.time.bookmark(print); err != nil {
 			return err
 		}
-		return d.withConn(ctx, source, sqlite3.OPEN_READONLY, func(from conn) error {
+		return withConn(ctx, source, sqlite3.OPEN_READONLY, func(from conn) error {
 			b, err := from.BackupInit("main", fileURI(d.path, fmt.Sprintf("_pragma=busy_timeout(%d)", busyTimeout.Milliseconds())))
 			if err != nil {
 				return err

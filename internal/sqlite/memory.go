@@ -64,11 +64,7 @@ func (m *Memory) Bookmark(context.Context, time.Time) (migration.Bookmark, error
 
 // Apply implements migration.Environment.
 func (m *Memory) Apply(ctx context.Context, batch migration.Batch) error {
-	c, err := open(ctx, m.uri, sqlite3.OPEN_READWRITE)
-	if err != nil {
-		return err
-	}
-	err = func() error {
+	return withConn(ctx, m.uri, sqlite3.OPEN_READWRITE, func(c conn) error {
 		if err := c.asD1(); err != nil {
 			return err
 		}
@@ -76,9 +72,7 @@ func (m *Memory) Apply(ctx context.Context, batch migration.Batch) error {
 			return err
 		}
 		return commit(ctx, c, batch)
-	}()
-	c.SetInterrupt(context.Background())
-	return errors.Join(err, c.Close())
+	})
 }
 
 // Restore implements migration.Environment.

@@ -1,0 +1,307 @@
+// Package cli runs one command: it reads options from flags or action inputs, wires the
+// environment, prints the report and picks the exit code. Everything that comes from the
+// process, streams and environment variables included, is handed in.
+package cli
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"al.essio.dev/pkg/shellescape"
+	"github.com/spf13/pflag"
+	"golang.org/x/term"
+
+	"github.com/d1-rewind/d1-rewind/internal/github"
+	"github.com/d1-rewind/d1-rewind/internal/migration"
+	"github.com/d1-rewind/d1-rewind/internal/report"
+)
+
+// Process is what the program is given by its surroundings.
+type Process struct {
+	Args    []string // without the program's name
+	Program string   // how it was called
+	Getenv  func(string) string
+	Version string
+	Stdin   io.Reader
+	Stdout  io.Writer
+	Stderr  io.Writer
+	Now     func() time.Time // nil: the clock
+}
+
+// Main runs the command that the arguments, or in an action the inputs, ask for, and
+// returns the exit code. A signal arrives as the cancellation of ctx with an *Interrupt
+// as its cause.
+func Main(ctx context.Context, p Process) int {
+	if p.Now == nil {
+		p.Now = time.Now
+	}
+	if len(p.Args) == 0 && p.Getenv("INPUT_MODE") != "" {
+		return runAction(ctx, p)
+	}
+	return runCommand(ctx, p)
+}
+
+// runCommand is the command line.
+func runCommand(ctx context.Context, p Process) int {
+	name, args := "help", p.Args
+	if len(args) > 0 {
+		name, args = args[0], args[1:]
+	}
+	switch name {
+	case "-h", "--help":
+		name = "help"
+	case "-v", "--version":
+		name = "version"
+	}
+	out := terminal{p: p, colour: colours(p, p.Stdout), errColour: colours(p, p.Stderr)}
+	if _, ok := findCommand(name); !ok {
+		return out.finish(ctx, report.Report{Command: name, Err: unknownCommand(name)}, nil)
+	}
+	given, rest, err := parseFlags(name, args)
+	if errors.Is(err, pflag.ErrHelp) {
+		name, rest, given, err = "help", []string{name}, settings{}, nil
+	}
+	if err != nil {
+		return out.finish(ctx, report.Report{Command: name, Err: err}, given)
+	}
+	switch name {
+	case "version":
+		fmt.Fprintln(p.Stdout, "d1-rewind", version(p.Version))
+		return exitDone
+	case "help":
+		text, err := helpText(strings.Join(rest, " "))
+		if err != nil {
+			return out.finish(ctx, report.Report{Command: name, Err: err}, given)
+		}
+		fmt.Fprint(p.Stdout, text)
+		return exitDone
+	}
+	title := ""
+	switch {
+	case name == "create" && len(rest) == 1:
+		title, rest = rest[0], nil
+	case name == "create":
+		return out.finish(ctx, report.Report{Command: name, Err: &usageError{"create takes the name of the migration", "for example: d1-rewind create add_users"}}, given)
+	case len(rest) == 1 && given["environment"] != "" && given["environment"] != rest[0]:
+		err = &usageError{fmt.Sprintf("two environments: %q and %q", rest[0], given["environment"]), "name one"}
+	case len(rest) == 1:
+		given["environment"], rest = rest[0], nil
+	}
+	if err == nil && len(rest) > 0 {
+		err = &usageError{fmt.Sprintf("don't know what to do with %q", rest), "d1-rewind help " + name}
+	}
+	if given["environment"] == "" {
+		given["environment"] = "local"
+	}
+	r := report.Report{Command: name, Environment: given["environment"], Err: err}
+	var all settings
+	if err == nil {
+		if all, r.Err = resolve(given, p.Getenv); r.Err == nil {
+			job := &job{p: p, command: name, title: title, given: given, settings: all, ask: out.ask, progress: out.progress(all)}
+			r = job.run(ctx)
+		}
+	}
+	if all == nil {
+		all = given
+	}
+	return out.finish(ctx, r, all)
+}
+
+// runAction is the GitHub Action: options come from inputs, results go to outputs, the
+// log, annotations and the job summary. No failure to report changes the exit code.
+func runAction(ctx context.Context, p Process) int {
+	runner := github.New(p.Getenv, p.Stdout)
+	given := settings{}
+	for _, o := range options {
+		if !o.flagOnly {
+			if v := runner.Input(o.name); v != "" {
+				given[o.name] = v
+			}
+		}
+	}
+	for _, name := range []string{"api-token", "github-token"} {
+		runner.Mask(given[name])
+		runner.Mask(p.Getenv(lookup(name).env))
+	}
+	mode := given["mode"]
+	warn := func(err error) {
+		if err != nil {
+			runner.Annotate(github.Annotation{Severity: github.Warning, Title: "d1-rewind", Message: err.Error()})
+		}
+	}
+	if err := becomeOwner(p.Getenv("GITHUB_WORKSPACE"), p.Getenv); err != nil {
+		warn(fmt.Errorf("files made in the workspace will belong to root: %w", err))
+	}
+	r := report.Report{Command: mode, Environment: given["environment"]}
+	var all settings
+	switch all, r.Err = resolve(given, p.Getenv); {
+	case r.Err != nil:
+	case !strings.Contains(" migrate status restore baseline backup ", " "+mode+" "):
+		r.Err = &usageError{fmt.Sprintf("mode can't be %q", mode), "it is one of: migrate, status, restore, baseline, backup"}
+	case given["environment"] == "":
+		r.Err = &usageError{"the input environment is missing", "add for example: environment: production"}
+	default:
+		runner.Group("d1-rewind " + mode + " " + given["environment"])
+		j := &job{p: p, command: mode, given: given, settings: all, event: runner.Event(), inAction: true,
+			progress:   func(line string) { runner.Print(line + "\n") },
+			onBookmark: func(b migration.Bookmark) { warn(runner.SetOutput("bookmark", string(b))) },
+		}
+		r = j.run(ctx)
+		runner.EndGroup()
+	}
+	r = settled(r)
+	r.ExitCode = exitCode(ctx, r, all)
+	runner.Print(report.Text(r, false) + report.Error(r, false))
+	if problem := r.Problem(); problem != nil {
+		file := ""
+		if problem.File != "" {
+			file = filepath.ToSlash(filepath.Join(r.Directory, problem.File))
+		}
+		runner.Annotate(github.Annotation{Severity: github.Error, File: file, Line: problem.Line, Title: "d1-rewind " + mode,
+			Message: strings.Join([]string{problem.Err.Error(), problem.State, problem.Next}, "\n")})
+	}
+	for _, note := range r.Notes() {
+		runner.Annotate(github.Annotation{Severity: github.Warning, Title: "d1-rewind " + mode, Message: note})
+	}
+	for _, o := range r.Outputs() {
+		warn(runner.SetOutput(o.Name, o.Value))
+	}
+	warn(runner.Summary(report.Markdown(r)))
+	return r.ExitCode
+}
+
+// settled gives a report whose command never reached the engine its status and words.
+func settled(r report.Report) report.Report {
+	if wrong, ok := errors.AsType[*usageError](r.Err); ok {
+		r.Err = &migration.Problem{Kind: migration.Usage, Err: errors.New(wrong.problem), State: "nothing was contacted or written", Next: wrong.next}
+	}
+	if r.Err != nil && r.Result.Status == "" {
+		r.Result.Status = migration.Failure
+		if p, ok := errors.AsType[*migration.Problem](r.Err); ok && p.Kind == migration.Refused {
+			r.Result.Status = migration.Refusal
+		}
+	}
+	return r
+}
+
+// terminal is the command line's side of a person. What was asked for goes to standard
+// output, everything else to standard error.
+type terminal struct {
+	p                 Process
+	colour, errColour bool
+}
+
+func (t terminal) finish(ctx context.Context, r report.Report, s settings) int {
+	r = settled(r)
+	r.ExitCode = exitCode(ctx, r, s)
+	switch s["format"] {
+	case "json":
+		_, _ = t.p.Stdout.Write(report.JSON(r))
+	case "markdown":
+		fmt.Fprint(t.p.Stdout, report.Markdown(r))
+	default:
+		fmt.Fprint(t.p.Stdout, report.Text(r, t.colour))
+	}
+	fmt.Fprint(t.p.Stderr, report.Error(r, t.errColour))
+	return r.ExitCode
+}
+
+// progress prints steps on standard error: always for a person, with --verbose elsewhere.
+func (t terminal) progress(s settings) func(string) {
+	if !s.on("verbose") && !isTerminal(t.p.Stderr) {
+		return func(string) {}
+	}
+	start := t.p.Now()
+	return func(line string) {
+		if s.on("verbose") {
+			line = fmt.Sprintf("%6.3fs  %s", t.p.Now().Sub(start).Seconds(), line)
+		}
+		fmt.Fprintln(t.p.Stderr, line)
+	}
+}
+
+// ask puts a question to the person at the terminal; without one the answer is no.
+func (t terminal) ask(question string) bool {
+	if !isTerminal(t.p.Stdin) {
+		return false
+	}
+	fmt.Fprintf(t.p.Stderr, "%s [y/N] ", question)
+	answer, _ := bufio.NewReader(t.p.Stdin).ReadString('\n')
+	answer = strings.ToLower(strings.TrimSpace(answer))
+	return answer == "y" || answer == "yes"
+}
+
+// colours are for terminals, and for nobody who set NO_COLOR (https://no-color.org).
+func colours(p Process, stream any) bool {
+	return p.Getenv("NO_COLOR") == "" && p.Getenv("TERM") != "dumb" && isTerminal(stream)
+}
+
+func isTerminal(stream any) bool {
+	f, ok := stream.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// rollbackCommand is the command that goes back to bookmark, complete and quoted for a
+// shell.
+func rollbackCommand(p Process, given settings, environment string, bookmark migration.Bookmark) string {
+	words := append(programWords(p.Program), "restore", environment, "--bookmark", string(bookmark))
+	for _, name := range []string{"working-directory", "config", "database", "database-id", "migrations-dir", "migrations-table", "persist-to"} {
+		if given[name] != "" {
+			words = append(words, "--"+name, given[name])
+		}
+	}
+	return shellescape.QuoteCommand(words)
+}
+
+// programWords is how the person called the program, so that the command pastes as it is:
+// "go run" builds it in a temporary directory.
+func programWords(program string) []string {
+	switch {
+	case strings.Contains(filepath.ToSlash(program), "/go-build"):
+		return []string{"go", "run", "."}
+	case strings.ContainsRune(program, os.PathSeparator) && !strings.HasPrefix(program, "/d1-rewind"):
+		return []string{program}
+	default:
+		return []string{"d1-rewind"}
+	}
+}
+
+// parseTime reads RFC 3339 or Unix seconds.
+func parseTime(value string) (time.Time, error) {
+	if seconds, err := strconv.ParseInt(value, 10, 64); err == nil {
+		return time.Unix(seconds, 0), nil
+	}
+	t, err := time.Parse(time.RFC3339, value)
+	if err != nil {
+		return t, &usageError{fmt.Sprintf("%q is no time", value), "write it as 2026-11-24T10:00:00Z, with an offset such as +01:00, or as Unix seconds"}
+	}
+	return t, nil
+}
+
+// parseSize reads a number of bytes with an optional unit.
+func parseSize(value string) (int64, error) {
+	units := []struct {
+		suffix string
+		factor int64
+	}{{"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}, {"GB", 1e9}, {"MB", 1e6}, {"KB", 1e3}, {"B", 1}, {"", 1}}
+	for _, u := range units {
+		number, ok := strings.CutSuffix(value, u.suffix)
+		if !ok {
+			continue
+		}
+		n, err := strconv.ParseInt(strings.TrimSpace(number), 10, 64)
+		if err != nil || n < 0 || n > (1<<62)/u.factor {
+			break
+		}
+		return n * u.factor, nil
+	}
+	return 0, &usageError{fmt.Sprintf("rehearse-limit can't be %q", value), "write it as 256MiB or 1GiB"}
+}

@@ -1,0 +1,406 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/d1-rewind/d1-rewind/internal/github"
+	"github.com/d1-rewind/d1-rewind/internal/migration"
+	"github.com/d1-rewind/d1-rewind/internal/rehearsal"
+	"github.com/d1-rewind/d1-rewind/internal/report"
+	"github.com/d1-rewind/d1-rewind/internal/sqlite"
+	"github.com/d1-rewind/d1-rewind/internal/wrangler"
+)
+
+// job is one command with its options, wired to what it works on.
+type job struct {
+	p          Process
+	command    string
+	title      string   // create
+	given      settings // what the user set
+	settings   settings // with environment variables and defaults
+	event      github.Event
+	inAction   bool
+	ask        func(question string) bool // nil: nobody to ask
+	progress   func(string)
+	onBookmark func(migration.Bookmark)
+
+	target   wrangler.Target
+	database *sqlite.Database
+	engine   *migration.Engine
+}
+
+// run resolves what is meant and runs the command. The report is complete as far as the
+// command came.
+func (j *job) run(ctx context.Context) report.Report {
+	r := report.Report{Command: j.command, Environment: j.settings["environment"]}
+	if r.Err = j.wire(&r); r.Err != nil {
+		if j.command == "doctor" {
+			p := settled(r).Problem()
+			r.Checks = []report.Check{{Name: "configuration", Detail: p.Error(), Next: p.Next}}
+			r.Err = nil
+		}
+		return r
+	}
+	switch j.command {
+	case "migrate":
+		j.migrate(ctx, &r)
+	case "status":
+		r.Result, r.Err = j.engine.Status(ctx)
+	case "restore":
+		j.restore(ctx, &r)
+	case "info":
+		j.info(ctx, &r)
+	case "backup":
+		r.Path = j.settings["output"]
+		if r.Path == "" {
+			r.Err = &usageError{"backup needs a file to write", "for example: --output backup.sql"}
+		} else if r.Err = j.backup(ctx, r.Path); r.Err == nil {
+			r.Result.Status = migration.BackedUp
+		}
+	case "baseline":
+		r.Result, r.Err = j.engine.Baseline(ctx, j.settings["to"], j.settings.on("force"), func(ctx context.Context, files []migration.Migration) error {
+			return rehearsal.Prove(ctx, j.database, files, j.engine.Table, migration.JournalTable)
+		})
+	case "create":
+		r.Path, r.Err = j.create()
+	case "reset":
+		j.reset(ctx, &r)
+	case "doctor":
+		r.Checks = j.doctor(ctx)
+	}
+	j.offerWayBack(&r)
+	return r
+}
+
+// offerWayBack names the command that undoes what was done.
+func (j *job) offerWayBack(r *report.Report) {
+	back := r.Result.Bookmark
+	if r.Result.PreviousBookmark != "" {
+		back = r.Result.PreviousBookmark
+	}
+	changed := len(r.Result.Applied) > 0 || r.Result.PreviousBookmark != "" && r.Result.Status != migration.UpToDate
+	if changed && back != "" {
+		r.Rollback = rollbackCommand(j.p, j.given, j.settings["environment"], back)
+	}
+}
+
+// wire finds configuration, database and migrations directory.
+func (j *job) wire(r *report.Report) error {
+	s := j.settings
+	dir := s["working-directory"]
+	if err := j.inside("working-directory", dir); err != nil {
+		return err
+	}
+	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+		return &usageError{fmt.Sprintf("there is no directory %q", dir), "check --working-directory"}
+	}
+	path := s["config"]
+	if path == "" {
+		found, err := wrangler.Find(dir)
+		if err != nil {
+			return configuration(err)
+		}
+		path = found
+	}
+	var config *wrangler.Config
+	if path != "" {
+		if err := j.inside("config", path); err != nil {
+			return err
+		}
+		var err error
+		if config, err = wrangler.Load(path); err != nil {
+			return configuration(err)
+		}
+		dir = filepath.Dir(path)
+	}
+	var err error
+	j.target, err = wrangler.Resolve(config, wrangler.Selection{Environment: s["environment"], Database: s["database"], DatabaseID: s["database-id"]})
+	if err != nil {
+		return configuration(err)
+	}
+	db := j.target.Database
+	r.DatabaseName, r.DatabaseID = db.Name, db.ID
+	if r.DatabaseName == "" {
+		r.DatabaseName = db.Binding
+	}
+	if j.target.Mismatch != "" {
+		r.Warnings = append(r.Warnings, j.target.Mismatch)
+	}
+	if !j.target.Local {
+		return &usageError{fmt.Sprintf("the environment %q is remote (database %q), and this version reaches local environments only", s["environment"], r.DatabaseName),
+			"use local or local:NAME; remote environments come with a later version"}
+	}
+	if s.on("rollback-worker") || s["worker-version"] != "" {
+		return &usageError{"a local environment has no deployed Worker to roll back", "leave out rollback-worker and worker-version"}
+	}
+	state := s["persist-to"]
+	if state == "" {
+		state = filepath.Join(dir, ".wrangler", "state")
+	}
+	if err := j.inside("persist-to", state); err != nil {
+		return err
+	}
+	if state, err = filepath.Abs(state); err != nil {
+		return err
+	}
+	j.database = sqlite.Open(filepath.Join(wrangler.StateDir(state), wrangler.StateFile(db.Identifier())), filepath.Join(state, "d1-rewind"), j.p.Now)
+	r.File = relative(j.database.Path())
+	return j.wireEngine(r, dir, db)
+}
+
+func (j *job) wireEngine(r *report.Report, configDir string, db wrangler.Database) error {
+	s := j.settings
+	directory, pattern, err := db.Migrations()
+	if err != nil {
+		return configuration(err)
+	}
+	if s["migrations-dir"] != "" {
+		directory = s["migrations-dir"]
+		if db.MigrationsPattern == "" {
+			pattern = "*.sql"
+		}
+	} else {
+		directory = filepath.Join(configDir, filepath.FromSlash(directory))
+	}
+	if err := j.inside("migrations-dir", directory); err != nil {
+		return err
+	}
+	r.Directory = filepath.ToSlash(filepath.Clean(directory))
+	j.engine = &migration.Engine{
+		Environment: j.database,
+		Directory:   migration.Directory{FS: os.DirFS(directory), Pattern: pattern, Display: r.Directory},
+		Table:       db.MigrationsTable,
+		Journal:     s.on("journal"),
+		Now:         j.p.Now,
+		OnBookmark:  j.onBookmark,
+		OnProgress:  j.progress,
+		Origin: migration.Origin{Commit: j.event.SHA, RunURL: j.event.RunURL, Actor: j.event.Actor,
+			ToolVersion: version(j.p.Version)},
+	}
+	if j.event.PullRequest > 0 {
+		j.engine.Origin.PullRequest = fmt.Sprint(j.event.PullRequest)
+	}
+	if s["migrations-table"] != "" {
+		j.engine.Table = s["migrations-table"]
+	}
+	if j.engine.Table == "" {
+		j.engine.Table = wrangler.DefaultMigrationsTable
+	}
+	if s["rehearse"] != "off" {
+		limit, err := parseSize(s["rehearse-limit"])
+		if err != nil {
+			return err
+		}
+		j.engine.Rehearse = rehearsal.Local(j.database, limit)
+	}
+	return nil
+}
+
+// inside refuses paths that a container would lose: everything but the workspace is gone
+// when it ends.
+func (j *job) inside(option, path string) error {
+	workspace := j.event.Workspace
+	if !j.inAction || workspace == "" {
+		return nil
+	}
+	root, err := filepath.EvalSymlinks(workspace)
+	if err != nil {
+		return &usageError{fmt.Sprintf("the workspace %q can't be read: %v", workspace, err), "check out the repository before this step"}
+	}
+	full, err := filepath.Abs(path)
+	if err != nil {
+		return err
+	}
+	// The part that exists decides where a path really lies.
+	existing, missing := full, ""
+	for {
+		resolved, err := filepath.EvalSymlinks(existing)
+		if err == nil {
+			full = filepath.Join(resolved, missing)
+			break
+		}
+		if !errors.Is(err, fs.ErrNotExist) || existing == filepath.Dir(existing) {
+			return &usageError{fmt.Sprintf("%s %q can't be read: %v", option, path, err), "check the path"}
+		}
+		existing, missing = filepath.Dir(existing), filepath.Join(filepath.Base(existing), missing)
+	}
+	if rel, err := filepath.Rel(root, full); err != nil || rel == ".." || strings.HasPrefix(rel, ".."+string(filepath.Separator)) {
+		return &usageError{fmt.Sprintf("%s %q lies outside of the workspace %s", option, path, workspace), "paths in an action are relative to the repository; files elsewhere are lost when the container ends"}
+	}
+	return nil
+}
+
+func (j *job) migrate(ctx context.Context, r *report.Report) {
+	o := migration.MigrateOptions{To: j.settings["to"], DryRun: j.settings.on("dry-run"),
+		PerMigration: j.settings["transaction"] == "migration", ReleaseHold: j.settings.on("release-hold")}
+	if file := j.settings["backup"]; file != "" {
+		o.Backup = func(ctx context.Context) error {
+			r.Path = file
+			return j.backup(ctx, file)
+		}
+	}
+	r.Result, r.Err = j.engine.Migrate(ctx, o)
+}
+
+func (j *job) restore(ctx context.Context, r *report.Report) {
+	s := j.settings
+	given := 0
+	for _, name := range []string{"bookmark", "timestamp", "before"} {
+		if s[name] != "" {
+			given++
+		}
+	}
+	if given != 1 {
+		r.Err = &usageError{fmt.Sprintf("restore needs exactly one of bookmark, timestamp and before; there are %d", given),
+			"d1-rewind info shows the bookmark now, d1-rewind status what is applied"}
+		return
+	}
+	o := migration.RestoreOptions{Bookmark: migration.Bookmark(strings.ToLower(strings.TrimSpace(s["bookmark"]))), Before: s["before"]}
+	if s["timestamp"] != "" {
+		if o.Timestamp, r.Err = parseTime(s["timestamp"]); r.Err != nil {
+			return
+		}
+	}
+	r.Result, r.Err = j.engine.Restore(ctx, o)
+}
+
+func (j *job) info(ctx context.Context, r *report.Report) {
+	var at time.Time
+	if t := j.settings["timestamp"]; t != "" {
+		if at, r.Err = parseTime(t); r.Err != nil {
+			return
+		}
+	}
+	info, err := j.engine.Info(ctx, at)
+	r.Info, r.Err = &info, err
+	if err == nil {
+		r.Result.Bookmark = info.Bookmark
+	} else {
+		r.Info = nil
+	}
+}
+
+func (j *job) reset(ctx context.Context, r *report.Report) {
+	if !j.settings.on("yes") && (j.ask == nil || !j.ask(fmt.Sprintf("Empty the local database %s and apply all migrations?", r.DatabaseName))) {
+		r.Err = &migration.Problem{Kind: migration.Refused, Err: errors.New("reset empties the local database, and nobody confirmed it"),
+			State: "nothing was written", Next: "answer y at a terminal, or add --yes"}
+		return
+	}
+	r.Result, r.Err = j.engine.Reset(ctx)
+}
+
+// backup writes the SQL export to file, which appears complete or not at all.
+func (j *job) backup(ctx context.Context, file string) (err error) {
+	if err := j.inside("output", file); err != nil {
+		return err
+	}
+	temp, err := os.CreateTemp(filepath.Dir(file), ".d1-rewind-*")
+	if err != nil {
+		return &migration.Problem{Kind: migration.Usage, Err: fmt.Errorf("write the backup: %w", err), State: "nothing was written", Next: "check that the directory exists and is writable"}
+	}
+	defer func() {
+		if err != nil {
+			_ = os.Remove(temp.Name())
+		}
+	}()
+	j.progress("writing the SQL export to " + file)
+	if err := errors.Join(j.database.Dump(ctx, temp), temp.Sync(), temp.Close()); err != nil {
+		return err
+	}
+	return os.Rename(temp.Name(), file)
+}
+
+// create writes the next migration's empty file, as wrangler would name and begin it.
+func (j *job) create() (string, error) {
+	name, err := j.engine.Directory.NextName(j.title)
+	if err != nil {
+		return "", err
+	}
+	directory := filepath.FromSlash(j.engine.Directory.Display)
+	if err := os.MkdirAll(directory, 0o755); err != nil {
+		return "", err
+	}
+	path := filepath.Join(directory, name)
+	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if err != nil {
+		return "", err
+	}
+	number, _, _ := strings.Cut(name, "_")
+	_, err = fmt.Fprintf(file, "-- Migration number: %s \t %s\n", number, j.p.Now().UTC().Format("2006-01-02T15:04:05.000Z"))
+	return filepath.ToSlash(path), errors.Join(err, file.Close())
+}
+
+// doctor checks one thing a line, each on its own.
+func (j *job) doctor(ctx context.Context) []report.Check {
+	var checks []report.Check
+	add := func(name, detail string, err error) {
+		c := report.Check{Name: name, OK: err == nil, Detail: detail}
+		if err != nil {
+			p := report.Report{Err: err}.Problem()
+			c.Detail, c.Next = p.Error(), p.Next
+		}
+		checks = append(checks, c)
+	}
+	add("configuration", fmt.Sprintf("environment %s, database %s", j.settings["environment"], j.target.Database.Identifier()), nil)
+	if j.target.Mismatch != "" {
+		add("id and name", "", errors.New(j.target.Mismatch))
+	}
+	files, err := j.engine.Directory.Read()
+	add("migrations", fmt.Sprintf("%s in %s", migration.Count(len(files), "file"), j.engine.Directory.Display), err)
+	_, err = os.Stat(j.database.Path())
+	detail := relative(j.database.Path())
+	if errors.Is(err, fs.ErrNotExist) {
+		detail, err = detail+" does not exist yet; migrate creates it", nil
+	} else if err == nil {
+		err = j.database.Check(ctx)
+	}
+	add("database", detail, err)
+	if info, err := j.engine.Info(ctx, time.Time{}); err != nil {
+		add("time travel", "", err)
+	} else {
+		add("time travel", fmt.Sprintf("%s kept, bookmark now %s", migration.Count(info.Kept.Copies, "state"), info.Bookmark), nil)
+	}
+	result, err := j.engine.Status(ctx)
+	add("ledger", fmt.Sprintf("%d applied, %d pending", len(result.Comparison.Applied), len(result.Comparison.Pending)), err)
+	return checks
+}
+
+// configuration turns an error of the configuration into one of usage, hint included.
+func configuration(err error) error {
+	if c, ok := errors.AsType[*wrangler.ConfigError](err); ok {
+		return &usageError{c.Error(), c.Hint}
+	}
+	return &usageError{err.Error(), "check the wrangler configuration"}
+}
+
+// relative shows path as the user would name it.
+func relative(path string) string {
+	here, err := os.Getwd()
+	if err != nil {
+		return path
+	}
+	rel, err := filepath.Rel(here, path)
+	if err != nil || strings.HasPrefix(rel, "..") {
+		return path
+	}
+	return filepath.ToSlash(rel)
+}
+
+// version is the release's, or that of the module when "go install" built it.
+func version(v string) string {
+	if v != "dev" {
+		return v
+	}
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" && info.Main.Version != "(devel)" {
+		return info.Main.Version
+	}
+	return v
+}

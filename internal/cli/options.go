@@ -1,0 +1,191 @@
+package cli
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/agnivade/levenshtein"
+	"github.com/spf13/pflag"
+)
+
+// option is one option of the contract: a flag --name and an action input of the same
+// name.
+type option struct {
+	name                string
+	value               string // what stands behind the flag in help; "" for a switch
+	fallback            string // the default
+	env                 string // environment variable behind flag and input
+	commands            string // space-separated; "" for all
+	inputOnly, flagOnly bool
+	help                string
+}
+
+// options is the table from which flags, inputs, help and (by a test) action.yml and the
+// README come.
+var options = []option{
+	{name: "environment", value: "NAME", help: "local, local:NAME, production, or a name of the configuration's env section (command line: local)"},
+	{name: "mode", value: "MODE", fallback: "status", inputOnly: true, help: "migrate, status, restore, baseline or backup"},
+	{name: "working-directory", value: "DIR", fallback: ".", help: "where the wrangler configuration is looked for"},
+	{name: "config", value: "FILE", help: "the wrangler configuration (default: wrangler.json, wrangler.jsonc or wrangler.toml)"},
+	{name: "database", value: "NAME", help: "which database, by binding, name or id; needed where there are several"},
+	{name: "database-id", value: "ID", help: "the database's id, instead of the configuration's"},
+	{name: "migrations-dir", value: "DIR", help: "the migrations directory (default: the configuration's, else migrations)"},
+	{name: "migrations-table", value: "TABLE", help: "the ledger (default: the configuration's, else d1_migrations)"},
+	{name: "account-id", value: "ID", env: "CLOUDFLARE_ACCOUNT_ID", help: "the Cloudflare account"},
+	{name: "api-token", env: "CLOUDFLARE_API_TOKEN", inputOnly: true, value: "TOKEN", help: "the Cloudflare API token; input and environment variable only"},
+	{name: "persist-to", value: "DIR", help: "local state, as wrangler's flag (default: .wrangler/state beside the configuration)"},
+	{name: "to", value: "MIGRATION", commands: "migrate baseline", help: "last migration to apply or record (default: all)"},
+	{name: "dry-run", fallback: "false", commands: "migrate", help: "plan and rehearse, change nothing"},
+	{name: "transaction", value: "run|migration", fallback: "run", commands: "migrate", help: "run: all pending migrations commit together or not at all; migration: one commit each"},
+	{name: "transport", value: "auto|query|import", fallback: "auto", commands: "migrate", help: "how a remote database is written"},
+	{name: "rehearse", value: "off|schema|data", fallback: "schema", commands: "migrate status", help: "try the migrations on a copy first; a local database is copied with its rows"},
+	{name: "rehearse-limit", value: "SIZE", fallback: "256MiB", commands: "migrate status", help: "larger databases are not copied whole"},
+	{name: "hazards", value: "off|warn|fail", fallback: "warn", commands: "migrate status", help: "what to do about hazards"},
+	{name: "drift", value: "off|warn|fail", fallback: "warn", commands: "migrate status", help: "what to do about drift"},
+	{name: "journal", value: "on|off", fallback: "on", help: "off: no hold, no detection of edited files, no --before"},
+	{name: "release-hold", fallback: "false", commands: "migrate", help: "apply also what a restore undid"},
+	{name: "force", fallback: "false", commands: "baseline", help: "record although the schema was not proven equal"},
+	{name: "allow-pull-request", fallback: "false", commands: "migrate restore baseline", help: "write to a remote database on pull-request events"},
+	{name: "backup", value: "FILE", commands: "migrate", help: "SQL export to take before anything is applied"},
+	{name: "bookmark", value: "BOOKMARK", commands: "restore", help: "go back to this bookmark"},
+	{name: "timestamp", value: "TIME", commands: "restore info", help: "a moment, RFC 3339 or Unix seconds"},
+	{name: "before", value: "MIGRATION", commands: "restore", help: "go back to before the run that applied it"},
+	{name: "confirm", value: "NAME", commands: "restore", help: "the database's name; needed to restore a remote database without a terminal"},
+	{name: "worker", value: "NAME", help: "the Worker whose deployed version is recorded"},
+	{name: "rollback-worker", fallback: "false", commands: "restore", help: "put the Worker back first, then the database"},
+	{name: "worker-version", value: "ID", commands: "restore", help: "the Worker version to go back to"},
+	{name: "comment", value: "auto|off", fallback: "auto", help: "the comment on the pull request"},
+	{name: "github-token", value: "TOKEN", env: "GITHUB_TOKEN", inputOnly: true, help: "the token that comments; input and environment variable only"},
+	{name: "pull-request", value: "NUMBER", help: "the pull request to comment on (default: found)"},
+	{name: "restore-workflow", value: "FILE", fallback: "d1-restore.yml", help: "the workflow that the rollback command starts"},
+	{name: "output", value: "FILE", commands: "backup", help: "the file to write"},
+	{name: "exit-code", fallback: "false", commands: "status", help: "exit with 5 if anything is pending"},
+	{name: "yes", fallback: "false", commands: "reset", help: "do not ask"},
+	{name: "verbose", fallback: "false", help: "say what is done and how long it takes"},
+	{name: "format", value: "text|json|markdown", fallback: "text", flagOnly: true, help: "how the report is printed"},
+}
+
+// isSwitch tells whether the option is given without a value.
+func (o option) isSwitch() bool { return o.value == "" }
+
+func (o option) appliesTo(command string) bool {
+	return o.commands == "" || slices.Contains(strings.Fields(o.commands), command)
+}
+
+// choices returns the allowed values, nil if any is.
+func (o option) choices() []string {
+	if strings.Contains(o.value, "|") {
+		return strings.Split(o.value, "|")
+	}
+	if o.isSwitch() {
+		return []string{"true", "false"}
+	}
+	return nil
+}
+
+// settings are the values of all options for one command.
+type settings map[string]string
+
+func (s settings) on(name string) bool { return s[name] == "true" || s[name] == "on" }
+
+// usageError is a wrong use of the command line or the action.
+type usageError struct{ problem, next string }
+
+func (e *usageError) Error() string { return e.problem }
+
+// parseFlags reads the arguments behind the command. given tells which flags stood there.
+func parseFlags(command string, args []string) (given settings, rest []string, err error) {
+	flags := pflag.NewFlagSet(command, pflag.ContinueOnError)
+	flags.SortFlags = false
+	flags.Usage = func() {}
+	for _, o := range options {
+		if o.inputOnly {
+			continue
+		}
+		flags.String(o.name, o.fallback, o.help)
+		if o.isSwitch() {
+			flags.Lookup(o.name).NoOptDefVal = "true"
+		}
+	}
+	help := flags.BoolP("help", "h", false, "")
+	if err := flags.Parse(args); err != nil {
+		return nil, nil, wrongFlag(err, args)
+	}
+	if *help {
+		return nil, nil, pflag.ErrHelp
+	}
+	given = settings{}
+	flags.Visit(func(f *pflag.Flag) {
+		if f.Name != "help" {
+			given[f.Name] = f.Value.String()
+		}
+	})
+	for name := range given {
+		if o := lookup(name); !o.appliesTo(command) {
+			return nil, nil, &usageError{fmt.Sprintf("--%s is no option of %s", name, command), fmt.Sprintf("it belongs to: %s; see d1-rewind help %s", o.commands, command)}
+		}
+	}
+	return given, flags.Args(), nil
+}
+
+func wrongFlag(err error, args []string) error {
+	next := "d1-rewind help lists commands and options"
+	for _, arg := range args {
+		name, isFlag := strings.CutPrefix(arg, "--")
+		name, _, _ = strings.Cut(name, "=")
+		if o := lookup(name); isFlag && o.name == "" && name != "" {
+			return &usageError{fmt.Sprintf("there is no option --%s", name), "did you mean --" + nearest(name, flagNames()) + "? " + next}
+		} else if isFlag && o.inputOnly {
+			return &usageError{fmt.Sprintf("--%s is no flag: secrets on a command line can be read by every process", name), fmt.Sprintf("set the environment variable %s", o.env)}
+		}
+	}
+	return &usageError{err.Error(), next}
+}
+
+func lookup(name string) option {
+	if i := slices.IndexFunc(options, func(o option) bool { return o.name == name }); i >= 0 {
+		return options[i]
+	}
+	return option{}
+}
+
+func flagNames() []string {
+	var names []string
+	for _, o := range options {
+		if !o.inputOnly {
+			names = append(names, o.name)
+		}
+	}
+	return names
+}
+
+// nearest returns the candidate that takes the fewest edits.
+func nearest(word string, candidates []string) string {
+	return slices.MinFunc(candidates, func(a, b string) int {
+		return levenshtein.ComputeDistance(word, a) - levenshtein.ComputeDistance(word, b)
+	})
+}
+
+// resolve gives every option its value: flag or input, then the environment variable,
+// then the default. Values are checked here, before anything is contacted.
+func resolve(given settings, getenv func(string) string) (settings, error) {
+	all := settings{}
+	for _, o := range options {
+		value := given[o.name]
+		if value == "" && o.env != "" {
+			value = getenv(o.env)
+		}
+		if value == "" {
+			value = o.fallback
+		}
+		if choices := o.choices(); choices != nil && !slices.Contains(choices, value) {
+			return nil, &usageError{fmt.Sprintf("%s can't be %q", o.name, value), "it is one of: " + strings.Join(choices, ", ")}
+		}
+		all[o.name] = value
+	}
+	if all["hazards"] == "fail" || all["drift"] == "fail" {
+		return nil, &usageError{"this version finds neither hazards nor drift, so it can't fail on them", "use warn (the default) or off until it does"}
+	}
+	return all, nil
+}

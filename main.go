@@ -1,0 +1,30 @@
+// Command d1-rewind migrates Cloudflare D1 databases and goes back again, as a GitHub
+// Action and on the command line.
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/d1-rewind/d1-rewind/internal/cli"
+)
+
+// version is set by the release build.
+var version = "dev"
+
+func main() {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		caught := <-signals
+		signal.Stop(signals) // a second signal ends the program at once
+		cancel(&cli.Interrupt{Signal: caught})
+	}()
+	os.Exit(cli.Main(ctx, cli.Process{
+		Args: os.Args[1:], Program: os.Args[0], Getenv: os.Getenv, Version: version,
+		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
+	}))
+}
