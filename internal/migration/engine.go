@@ -327,7 +327,11 @@ func (e *Engine) outcome(ctx context.Context, cause error, batch Batch, group []
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		return &Problem{Err: cause, State: e.stateAfter(result), Next: "mend the cause and run again"}
+		p := &Problem{Err: cause, State: e.stateAfter(result), Next: "mend the cause and run again"}
+		if known, ok := errors.AsType[*Problem](cause); ok && known.Next != "" {
+			p.Next = known.Next
+		}
+		return p
 	case present == len(group) && (ours || !e.Journal):
 		return nil
 	case present == len(group):

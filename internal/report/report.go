@@ -192,6 +192,9 @@ func (r Report) Verdict() string {
 	case r.Command == "backup":
 		return "backed up to " + r.Path
 	case r.Command == "doctor":
+		if i := slices.IndexFunc(r.Checks, func(c Check) bool { return !c.OK }); i >= 0 {
+			return "not everything is in order"
+		}
 		return "everything is in order"
 	case r.Command == "reset":
 		return "reset: emptied, then applied " + migration.Count(len(res.Applied), "migration")

@@ -316,7 +316,7 @@ func (d *Database) problem(err error) error {
 	case errors.Is(err, sqlite3.BUSY), errors.Is(err, sqlite3.LOCKED):
 		p.Next = fmt.Sprintf("another process has held the database for %s: a wrangler dev in the middle of a write, another d1-rewind, or a database browser; let it finish or stop it, then run again", busyTimeout)
 	case errors.Is(err, sqlite3.NOTADB), errors.Is(err, sqlite3.CORRUPT):
-		p.Next = "the file is damaged or no SQLite database; move it (with its -wal and -shm) away and run migrate again, or go back to a copy: d1-rewind restore local"
+		p.Next = fmt.Sprintf("the file is damaged or no SQLite database; move it away with its -wal and -shm, then run migrate again, or put the newest copy from %s in its place", d.time.dir)
 	case errors.Is(err, sqlite3.FULL):
 		p.Next = "the disk is full; free some space and run again"
 	case errors.Is(err, sqlite3.READONLY), errors.Is(err, sqlite3.CANTOPEN), errors.Is(err, fs.ErrPermission):
