@@ -1,0 +1,289 @@
+package cli_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/d1-rewind/d1-rewind/internal/cli"
+)
+
+// run is one run of the program in the current directory.
+type run struct {
+	code           int
+	stdout, stderr string
+}
+
+func d1rewind(env map[string]string, args ...string) run {
+	return d1rewindContext(context.Background(), env, args...)
+}
+
+func d1rewindContext(ctx context.Context, env map[string]string, args ...string) run {
+	var stdout, stderr bytes.Buffer
+	code := cli.Main(ctx, cli.Process{Args: args, Program: "d1-rewind", Version: "test", Stdin: strings.NewReader(""),
+		Stdout: &stdout, Stderr: &stderr, Getenv: func(name string) string { return env[name] }})
+	return run{code, stdout.String(), stderr.String()}
+}
+
+// workspace makes files in a new directory and goes there.
+func workspace(t *testing.T, files map[string]string) string {
+	t.Helper()
+	dir := t.TempDir()
+	for name, content := range files {
+		path := filepath.Join(dir, filepath.FromSlash(name))
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Chdir(dir)
+	return dir
+}
+
+func sample() map[string]string {
+	return map[string]string{
+		"migrations/0001_users.sql":  "CREATE TABLE users(id INTEGER PRIMARY KEY, name TEXT NOT NULL);\n",
+		"migrations/0002_orders.sql": "CREATE TABLE orders(id INTEGER PRIMARY KEY);\n-- the end",
+	}
+}
+
+func (r run) want(t *testing.T, code int, parts ...string) {
+	t.Helper()
+	if r.code != code {
+		t.Errorf("exit code %d, want %d", r.code, code)
+	}
+	for _, part := range parts {
+		if !strings.Contains(r.stdout+r.stderr, part) {
+			t.Errorf("output lacks %q", part)
+		}
+	}
+	if t.Failed() {
+		t.Logf("stdout:\n%s\nstderr:\n%s", r.stdout, r.stderr)
+	}
+}
+
+func (r run) json(t *testing.T) map[string]any {
+	t.Helper()
+	var document map[string]any
+	if err := json.Unmarshal([]byte(r.stdout), &document); err != nil {
+		t.Fatalf("stdout is not one JSON document: %v\n%s", err, r.stdout)
+	}
+	return document
+}
+
+func TestMigrateAndBack(t *testing.T) {
+	workspace(t, sample())
+	first := d1rewind(nil, "migrate")
+	first.want(t, 0, "applied 2 migrations", "0002_orders.sql  (1 statement)", "bookmark before: 0000")
+	d1rewind(nil, "migrate").want(t, 0, "up to date: 2 applied")
+	back := regexp.MustCompile(`to go back: +d1-rewind (.*)`).FindStringSubmatch(first.stdout)
+	if back == nil {
+		t.Fatalf("no command that goes back in:\n%s", first.stdout)
+	}
+	d1rewind(nil, strings.Fields(back[1])...).want(t, 0, "restored to", "held from now on", "to go back:")
+	d1rewind(nil, "migrate").want(t, 3, "held", "--release-hold")
+	d1rewind(nil, "status").want(t, 3)
+	d1rewind(nil, "migrate", "--release-hold").want(t, 0, "applied 2 migrations")
+	got := d1rewind(nil, "status", "--format", "json").json(t)
+	if diff := cmp.Diff([]any{"0001_users.sql", "0002_orders.sql"}, got["applied"]); diff != "" {
+		t.Errorf("applied (-want +got):\n%s", diff)
+	}
+}
+
+func TestStatusWritesNothing(t *testing.T) {
+	dir := workspace(t, sample())
+	d1rewind(nil, "status", "--exit-code").want(t, 5, "2 pending, 0 applied")
+	d1rewind(nil, "migrate", "--dry-run").want(t, 0, "dry run: 2 migrations")
+	d1rewind(nil, "info").want(t, 0, "bookmark at")
+	if _, err := os.Stat(filepath.Join(dir, ".wrangler")); !os.IsNotExist(err) {
+		t.Errorf("status, dry run or info made .wrangler: %v", err)
+	}
+	d1rewind(nil, "migrate").want(t, 0)
+	before := snapshot(t, dir)
+	d1rewind(nil, "status").want(t, 0)
+	d1rewind(nil, "info").want(t, 0)
+	if diff := cmp.Diff(before, snapshot(t, dir)); diff != "" {
+		t.Errorf("files changed (-before +after):\n%s", diff)
+	}
+}
+
+func snapshot(t *testing.T, dir string) map[string]string {
+	t.Helper()
+	files := map[string]string{}
+	err := filepath.WalkDir(dir, func(path string, entry os.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		data, err := os.ReadFile(path)
+		files[path] = string(data)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
+}
+
+func TestBadInput(t *testing.T) {
+	cases := []struct {
+		name  string
+		files map[string]string
+		args  []string
+		code  int
+		parts []string
+	}{
+		{"no_configuration_and_no_migrations", nil, []string{"migrate"}, 2, []string{"no migrations directory", "d1-rewind create"}},
+		{"empty_directory", map[string]string{"migrations/readme.txt": ""}, []string{"migrate"}, 2, []string{`no files that match "*.sql"`}},
+		{"nested_files", map[string]string{"migrations/0001_a/migration.sql": ""}, []string{"migrate"}, 2, []string{"migrations_pattern"}},
+		{"unknown_environment", sample(), []string{"migrate", "stagin"}, 2, []string{`unknown environment "stagin"`, "local, production"}},
+		{"two_environments", sample(), []string{"migrate", "local", "--environment", "production"}, 2, []string{"two environments"}},
+		{"two_databases", map[string]string{"wrangler.json": `{"d1_databases":[{"binding":"A"},{"binding":"B"}]}`}, []string{"status"}, 2, []string{`"A", "B"`, "--database"}},
+		{"broken_configuration", map[string]string{"wrangler.jsonc": "{\n  \"name\": }"}, []string{"status"}, 2, []string{"wrangler.jsonc:2:"}},
+		{"remote_environment", map[string]string{"wrangler.toml": "[[d1_databases]]\nbinding='DB'\ndatabase_id='x'\n"}, []string{"migrate", "production"}, 2, []string{"remote"}},
+		{"unknown_option", sample(), []string{"migrate", "--databse", "x"}, 2, []string{"did you mean --database?"}},
+		{"option_of_another_command", sample(), []string{"migrate", "--before", "x"}, 2, []string{"no option of migrate"}},
+		{"token_as_flag", sample(), []string{"migrate", "--api-token", "secret"}, 2, []string{"CLOUDFLARE_API_TOKEN"}},
+		{"unknown_command", sample(), []string{"migrat"}, 2, []string{"did you mean migrate?"}},
+		{"begin", map[string]string{"migrations/0001_a.sql": "CREATE TABLE a(x);\nBEGIN;"}, []string{"migrate"}, 1, []string{"0001_a.sql:2:", "To execute a transaction"}},
+		{"attach", map[string]string{"migrations/0001_a.sql": "ATTACH 'x' AS y"}, []string{"status"}, 1, []string{"not authorized: SQLITE_AUTH"}},
+		{"pragma", map[string]string{"migrations/0001_a.sql": "PRAGMA user_version=1"}, []string{"migrate"}, 1, []string{"not authorized: SQLITE_AUTH"}},
+		{"long_statement", map[string]string{"migrations/0001_a.sql": "SELECT '" + strings.Repeat("x", 100_000) + "'"}, []string{"migrate"}, 1, []string{"statement too long: SQLITE_TOOBIG"}},
+		{"syntax", map[string]string{"migrations/0001_a.sql": "-- a\nCREATE TABLE a(\n  x,\n  y z FROM);"}, []string{"migrate"}, 1, []string{"0001_a.sql:4:", `near "FROM": syntax error at offset`}},
+		{"restore_nonsense", sample(), []string{"restore", "--timestamp", "yesterday"}, 2, []string{"2026-11-24T10:00:00Z"}},
+		{"restore_nothing", sample(), []string{"restore"}, 2, []string{"exactly one of"}},
+		{"reset_unconfirmed", sample(), []string{"reset"}, 3, []string{"--yes"}},
+		{"worker_of_a_local_environment", sample(), []string{"restore", "--before", "x", "--rollback-worker"}, 2, []string{"no deployed Worker"}},
+		{"hazards_fail", sample(), []string{"migrate", "--hazards", "fail"}, 2, []string{"can't fail on them"}},
+	}
+	for _, tc := range cases {
+		t.Run(tc.name, func(t *testing.T) {
+			dir := workspace(t, tc.files)
+			d1rewind(nil, tc.args...).want(t, tc.code, tc.parts...)
+			if _, err := os.Stat(filepath.Join(dir, ".wrangler")); !os.IsNotExist(err) {
+				t.Errorf("a refused run made .wrangler: %v", err)
+			}
+		})
+	}
+}
+
+func TestCorruptDatabase(t *testing.T) {
+	dir := workspace(t, sample())
+	d1rewind(nil, "migrate", "--to", "0001_users.sql").want(t, 0)
+	matches, err := filepath.Glob(filepath.Join(dir, ".wrangler/state/v3/d1/*/*.sqlite"))
+	if err != nil || len(matches) != 1 {
+		t.Fatalf("database files: %q, %v", matches, err)
+	}
+	if err := os.WriteFile(matches[0], bytes.Repeat([]byte("garbage "), 1000), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	d1rewind(nil, "migrate").want(t, 1, "file is not a database", "next:")
+	d1rewind(nil, "doctor").want(t, 1, "FAIL  database")
+}
+
+func TestInterrupted(t *testing.T) {
+	workspace(t, sample())
+	for signal, code := range map[syscall.Signal]int{syscall.SIGINT: 130, syscall.SIGTERM: 143} {
+		ctx, cancel := context.WithCancelCause(context.Background())
+		cancel(&cli.Interrupt{Signal: signal})
+		d1rewindContext(ctx, nil, "migrate").want(t, code, "interrupted", "nothing was written")
+	}
+}
+
+// action runs the program as GitHub's runner does and returns the step outputs too.
+func action(t *testing.T, dir string, inputs map[string]string) (run, map[string]string, string) {
+	t.Helper()
+	temp := t.TempDir()
+	env := map[string]string{"GITHUB_WORKSPACE": dir, "GITHUB_OUTPUT": filepath.Join(temp, "output"), "GITHUB_STEP_SUMMARY": filepath.Join(temp, "summary")}
+	for name, value := range inputs {
+		env["INPUT_"+strings.ToUpper(name)] = value
+	}
+	r := d1rewind(env)
+	outputs := map[string]string{}
+	data, _ := os.ReadFile(env["GITHUB_OUTPUT"])
+	lines := strings.Split(string(data), "\n")
+	for i := 0; i < len(lines); i++ {
+		name, delimiter, ok := strings.Cut(lines[i], "<<")
+		if !ok {
+			continue
+		}
+		var value []string
+		for i++; lines[i] != delimiter; i++ {
+			value = append(value, lines[i])
+		}
+		outputs[name] = strings.Join(value, "\n")
+	}
+	summary, _ := os.ReadFile(env["GITHUB_STEP_SUMMARY"])
+	return r, outputs, string(summary)
+}
+
+func TestAction(t *testing.T) {
+	dir := workspace(t, sample())
+	r, outputs, summary := action(t, dir, map[string]string{"mode": "migrate", "environment": "local", "api-token": "s3cret"})
+	r.want(t, 0, "::group::d1-rewind migrate local", "::add-mask::s3cret")
+	if strings.Count(r.stdout, "s3cret") != 1 {
+		t.Errorf("the token is in the log:\n%s", r.stdout)
+	}
+	if outputs["status"] != "applied" || outputs["applied-count"] != "2" || outputs["bookmark"] == "" || !strings.Contains(outputs["rollback-command"], outputs["bookmark"]) {
+		t.Errorf("outputs = %q", outputs)
+	}
+	if !strings.Contains(summary, "applied 2 migrations") {
+		t.Errorf("summary = %q", summary)
+	}
+	r, outputs, _ = action(t, dir, map[string]string{"mode": "restore", "environment": "local", "bookmark": outputs["bookmark"]})
+	r.want(t, 0)
+	if outputs["status"] != "restored" || outputs["previous-bookmark"] == "" || outputs["held"] != `["0001_users.sql","0002_orders.sql"]` {
+		t.Errorf("outputs = %q", outputs)
+	}
+}
+
+func TestActionFailure(t *testing.T) {
+	dir := workspace(t, map[string]string{"api/migrations/0001_a.sql": "CREATE TABLE a(x);\n\nINSERT INTO a VALUES (1, 2);", "api/wrangler.json": `{"d1_databases":[{"binding":"DB"}]}`})
+	r, outputs, summary := action(t, dir, map[string]string{"mode": "migrate", "environment": "local", "working-directory": "api"})
+	r.want(t, 1, "::error file=api/migrations/0001_a.sql,line=3,title=d1-rewind migrate::")
+	if outputs["status"] != "failed" || outputs["bookmark"] == "" {
+		t.Errorf("outputs = %q", outputs)
+	}
+	if !strings.Contains(summary, "table a has 1 columns but 2 values were supplied") {
+		t.Errorf("summary = %q", summary)
+	}
+	r, _, _ = action(t, dir, map[string]string{"mode": "status", "environment": "local", "migrations-dir": "/etc"})
+	r.want(t, 2, "outside of the workspace")
+	if err := os.Symlink("/etc", filepath.Join(dir, "elsewhere")); err != nil {
+		t.Fatal(err)
+	}
+	r, _, _ = action(t, dir, map[string]string{"mode": "status", "environment": "local", "migrations-dir": "elsewhere"})
+	r.want(t, 2, "outside of the workspace")
+	r, _, _ = action(t, dir, map[string]string{"mode": "status"})
+	r.want(t, 2, "environment is missing")
+}
+
+// A migration must not be able to speak to the runner or to forge an output.
+func TestActionUntrusted(t *testing.T) {
+	dir := workspace(t, map[string]string{"migrations/0001_a.sql": "SELECT '\n::set-output name=x::y\n::error::forged' FROM \"no\n::warning::table\";"})
+	r, outputs, _ := action(t, dir, map[string]string{"mode": "migrate", "environment": "local"})
+	r.want(t, 1)
+	stopped := ""
+	for line := range strings.Lines(r.stdout) {
+		line = strings.TrimSpace(line)
+		if token, ok := strings.CutPrefix(line, "::stop-commands::"); ok {
+			stopped = token
+		} else if line == "::"+stopped+"::" {
+			stopped = ""
+		} else if stopped == "" && (strings.HasPrefix(line, "::warning::table") || strings.HasPrefix(line, "::set-output") || strings.HasPrefix(line, "::error::forged")) {
+			t.Errorf("the runner would obey %q", line)
+		}
+	}
+	if outputs["status"] != "failed" {
+		t.Errorf("outputs = %q", outputs)
+	}
+}
