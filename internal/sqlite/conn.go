@@ -85,6 +85,11 @@ func (c conn) exec(sql string) (err error) {
 	return c.Exec(sql)
 }
 
+// words is an error in D1's own words.
+type words string
+
+func (w words) Error() string { return string(w) }
+
 // query runs one statement with parameters and returns its rows.
 func (c conn) query(q migration.Query) (rows migration.Rows, err error) {
 	defer recovered(&err)
@@ -97,7 +102,7 @@ func (c conn) query(q migration.Query) (rows migration.Rows, err error) {
 	}
 	defer func() { err = errors.Join(err, stmt.Close()) }()
 	if stmt.BindCount() != len(q.Args) {
-		return rows, errors.New("Wrong number of parameter bindings for SQL query.") //nolint:staticcheck // D1's own words
+		return rows, words("Wrong number of parameter bindings for SQL query.")
 	}
 	for i, arg := range q.Args {
 		if err := bind(stmt, i+1, arg); err != nil {
