@@ -196,6 +196,9 @@ func (c conn) run(batch migration.Batch) error {
 			if c.GetInterrupt().Err() != nil {
 				return c.GetInterrupt().Err()
 			}
+			if ofFile(err) {
+				return err
+			}
 			return refused(i, s.SQL, err, guard.transaction)
 		}
 		last := i+1 == len(batch.Statements) || batch.Statements[i+1].Migration != s.Migration
@@ -206,6 +209,16 @@ func (c conn) run(batch migration.Batch) error {
 		}
 	}
 	return nil
+}
+
+// ofFile tells whether err is about the file or the disk, not about a statement.
+func ofFile(err error) bool {
+	for _, code := range []sqlite3.ErrorCode{sqlite3.FULL, sqlite3.IOERR, sqlite3.CORRUPT, sqlite3.NOTADB, sqlite3.READONLY, sqlite3.CANTOPEN, sqlite3.BUSY} {
+		if errors.Is(err, code) {
+			return true
+		}
+	}
+	return false
 }
 
 func (c conn) statement(q migration.Query) error {
@@ -283,6 +296,9 @@ func refused(index int, sql string, err error, transaction bool) *migration.Stat
 	return refusal
 }
 
+// maxMessage is how much of SQLite's message is shown, in bytes.
+const maxMessage = 500
+
 // describe returns SQLite's message followed by the name of its code.
 func describe(err error) string {
 	e, ok := errors.AsType[*sqlite3.Error](err)
@@ -297,6 +313,9 @@ func describe(err error) string {
 	message = strings.TrimPrefix(message, ": ")
 	if message == "" {
 		message = strings.TrimPrefix(code.Error(), "sqlite3: ")
+	}
+	if len(message) > maxMessage { // an unterminated string is quoted whole
+		message = strings.ToValidUTF8(message[:maxMessage], "") + "…"
 	}
 	return message + ": " + codeName(code)
 }

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/ncruces/go-sqlite3"
@@ -317,8 +318,8 @@ func (d *Database) problem(err error) error {
 		p.Next = fmt.Sprintf("another process has held the database for %s: a wrangler dev in the middle of a write, another d1-rewind, or a database browser; let it finish or stop it, then run again", busyTimeout)
 	case errors.Is(err, sqlite3.NOTADB), errors.Is(err, sqlite3.CORRUPT):
 		p.Next = fmt.Sprintf("the file is damaged or no SQLite database; move it away with its -wal and -shm, then run migrate again, or put the newest copy from %s in its place", d.time.dir)
-	case errors.Is(err, sqlite3.FULL):
-		p.Next = "the disk is full; free some space and run again"
+	case errors.Is(err, sqlite3.FULL), errors.Is(err, sqlite3.IOERR), errors.Is(err, syscall.ENOSPC):
+		p.Next = "the disk is full or failing: check the free space and run again"
 	case errors.Is(err, sqlite3.READONLY), errors.Is(err, sqlite3.CANTOPEN), errors.Is(err, fs.ErrPermission):
 		p.Next = "check who owns the file and its directory: both must be writable"
 	default:
