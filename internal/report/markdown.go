@@ -2,7 +2,6 @@ package report
 
 import (
 	"fmt"
-	"html"
 	"strings"
 )
 
@@ -41,7 +40,7 @@ func Markdown(r Report) string {
 	if migrations := r.listed(); len(migrations) > 0 {
 		b.WriteString("| Migration | |\n| --- | --- |\n")
 		for _, m := range migrations {
-			fmt.Fprintf(&b, "| %s%s | %s |\n", code(m.name), escape(m.detail), escape(strings.TrimSpace(m.mark)))
+			fmt.Fprintf(&b, "| %s %s | %s |\n", code(m.name), escape(m.detail), escape(strings.TrimSpace(m.mark)))
 		}
 		b.WriteString("\n")
 	}
@@ -54,21 +53,21 @@ func Markdown(r Report) string {
 	return b.String()
 }
 
-// escape makes s plain text on one line, also inside a table.
+// escape makes s plain text on one line, also inside a table. GitHub looks for mentions and
+// references after it has decoded entities, so a zero-width space follows their signs.
 func escape(s string) string {
-	s = html.EscapeString(strings.Join(strings.Fields(printable(s)), " "))
-	return strings.NewReplacer("\\", "&#92;", "`", "&#96;", "*", "&#42;", "_", "&#95;", "[", "&#91;", "]", "&#93;",
-		"|", "&#124;", "~", "&#126;", "@", "&#64;", "#", "&#35;", "://", "&#58;//", "www.", "www&#46;").Replace(decoded(s))
+	return strings.NewReplacer("&#64;", "@&#8203;", "&#35;", "#&#8203;").Replace(entities(s))
 }
 
-// decoded takes back the entities with a number sign that EscapeString makes, which would
-// otherwise be escaped twice.
-func decoded(s string) string {
-	return strings.NewReplacer("&#34;", "\"", "&#39;", "'").Replace(s)
-}
+// code shows s as code on one line, also inside a table; GitHub links nothing in there.
+func code(s string) string { return "<code>" + entities(s) + "</code>" }
 
-// code shows s as code, also inside a table.
-func code(s string) string { return "<code>" + escape(s) + "</code>" }
+// entities writes everything that Markdown or HTML could take for markup as an entity.
+func entities(s string) string {
+	return strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", "\\", "&#92;", "`", "&#96;", "*", "&#42;", "_", "&#95;",
+		"[", "&#91;", "]", "&#93;", "|", "&#124;", "~", "&#126;", "@", "&#64;", "#", "&#35;", "://", "&#58;//", "www.", "www&#46;",
+	).Replace(strings.Join(strings.Fields(printable(s)), " "))
+}
 
 // fence puts s into a code block that s can't close.
 func fence(language, s string) string {
@@ -76,5 +75,5 @@ func fence(language, s string) string {
 	for strings.Contains(s, ticks) {
 		ticks += "`"
 	}
-	return ticks + language + "\n" + printable(s) + "\n" + ticks + "\n\n"
+	return ticks + language + "\n" + lines(s) + "\n" + ticks + "\n\n"
 }

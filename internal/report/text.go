@@ -131,9 +131,14 @@ func painter(on bool) func(colourCode, string) string {
 	}
 }
 
-// printable keeps file names, SQL and error texts from steering a terminal: control
-// characters become their Go escapes.
+// printable keeps file names, SQL and error texts from steering a terminal or forging
+// lines: line ends become spaces and other control characters a replacement character.
 func printable(s string) string {
+	return lines(strings.NewReplacer("\r\n", " ", "\n", " ").Replace(s))
+}
+
+// lines is printable for text that may have several lines.
+func lines(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r == '\t' || r == '\n' || r >= ' ' && r != 0x7f && (r < 0x80 || r > 0x9f) && (r < 0x202a || r > 0x202e) && (r < 0x2066 || r > 0x2069) {
 			return r
