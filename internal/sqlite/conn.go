@@ -167,7 +167,13 @@ func (c conn) value(sql string) (any, error) {
 
 func recovered(err *error) {
 	if r := recover(); r != nil {
-		*err = errors.Join(*err, fmt.Errorf("SQLite gave up: %v", r))
+		if fmt.Sprint(r) == "sqlite3: out of memory" {
+			*err = errors.Join(*err, errors.New("out of memory: SQLITE_NOMEM"))
+			return
+		}
+		// The offset of an error inside SQL that SQLite made itself, as for ALTER TABLE …
+		// CONSTRAINT, points outside of the statement.
+		*err = errors.Join(*err, words("not authorized, or refused inside of SQL that SQLite made itself: SQLITE_ERROR"))
 	}
 }
 

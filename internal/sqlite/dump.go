@@ -35,8 +35,9 @@ func (d *Database) Dump(ctx context.Context, w io.Writer) error {
 }
 
 type dump struct {
-	c conn
-	w *bufio.Writer
+	c       conn
+	w       *bufio.Writer
+	rebuild []string // FTS5 tables over other tables' rows, indexed anew when those are there
 }
 
 func (d *dump) all() error {
@@ -53,6 +54,9 @@ WHERE l.schema = 'main' AND l.type IN ('table', 'virtual') AND lower(substr(l.na
 		if err := d.rows(fmt.Sprint(t[0]), t[1] == "virtual", fmt.Sprint(t[3])); err != nil {
 			return fmt.Errorf("table %q: %w", t[0], err)
 		}
+	}
+	for _, table := range d.rebuild {
+		d.print("INSERT INTO %[1]s(%[1]s) VALUES('rebuild');\n", table)
 	}
 	if exists, err := d.c.value("SELECT 1 FROM sqlite_schema WHERE name = 'sqlite_sequence'"); err != nil {
 		return err
@@ -77,7 +81,7 @@ func (d *dump) rows(table string, virtual bool, sql string) error {
 		case strings.Contains(content, "content=''") || strings.Contains(content, `content=""`):
 			return errors.New("a contentless FTS5 table keeps no rows that could be exported")
 		case strings.Contains(content, ",content="):
-			d.print("INSERT INTO %[1]s(%[1]s) VALUES('rebuild');\n", quoteName(table))
+			d.rebuild = append(d.rebuild, quoteName(table))
 			return nil
 		}
 	}

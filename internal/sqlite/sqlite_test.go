@@ -1,0 +1,259 @@
+package sqlite_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/d1-rewind/d1-rewind/internal/migration"
+	"github.com/d1-rewind/d1-rewind/internal/sqlite"
+	"github.com/d1-rewind/d1-rewind/internal/statement"
+)
+
+func batch(name, sql string) (b migration.Batch) {
+	for _, s := range statement.Split(sql) {
+		b.Statements = append(b.Statements, migration.BatchStatement{Query: migration.Query{SQL: s.SQL}, Migration: name, Line: s.Line})
+	}
+	return b
+}
+
+const setup = `CREATE TABLE p(id INTEGER PRIMARY KEY, v TEXT); INSERT INTO p VALUES (1,'a'),(2,'b');
+CREATE TABLE c(id INTEGER PRIMARY KEY, pid INTEGER REFERENCES p(id)); INSERT INTO c VALUES (1,1),(2,1),(3,2);
+CREATE TABLE k(id INTEGER PRIMARY KEY, pid INTEGER REFERENCES p(id) ON DELETE CASCADE)`
+
+// TestAsD1 has what D1 was seen to accept and refuse, and in which words.
+func TestAsD1(t *testing.T) {
+	t.Parallel()
+	const auth, transaction = "not authorized: SQLITE_AUTH", "To execute a transaction, please use"
+	cases := []struct{ sql, refusal string }{
+		{"BEGIN", transaction}, {"COMMIT", transaction}, {"SAVEPOINT x", transaction}, {"ROLLBACK", transaction}, {"END", transaction},
+		{"ATTACH ':memory:' AS x", auth}, {"DETACH x", auth},
+		{"VACUUM", "cannot VACUUM from within a transaction: SQLITE_ERROR"},
+		{"CREATE TEMP TABLE x(a)", auth}, {"CREATE TABLE temp.x(a)", auth}, {"CREATE TEMP VIEW x AS SELECT 1", auth},
+		{"REINDEX", ""}, {"ANALYZE", ""}, {"EXPLAIN SELECT 1", ""}, {"EXPLAIN BEGIN", transaction},
+		{"CREATE TABLE main.x(a) STRICT", `missing datatype for x.a: SQLITE_ERROR`},
+		{"CREATE TABLE x(a INT, b INT AS (a + 1) STORED) STRICT", ""}, {"CREATE TABLE x(a PRIMARY KEY) WITHOUT ROWID", ""},
+		{"CREATE TABLE x AS SELECT 1 AS a", ""}, {`INSERT INTO p(v) VALUES ("text")`, ""}, {`CREATE TABLE x(a DEFAULT "d")`, ""},
+		{"CREATE INDEX x ON p(v COLLATE german)", "no such collation sequence: german: SQLITE_ERROR (extended: SQLITE_ERROR_MISSING_COLLSEQ)"},
+		{"INSERT INTO sqlite_schema VALUES (1,2,3,4,5)", "table sqlite_master may not be modified: SQLITE_ERROR"},
+		{"SELECT * FROM sqlite_schema", ""}, {"CREATE TABLE sqlite_x(a)", "object name reserved for internal use: sqlite_x: SQLITE_ERROR"},
+		{"CREATE TABLE _cf_x(a)", auth}, {"CREATE TABLE _CF_x(a)", auth}, {"ALTER TABLE p RENAME TO _cf_p", "not authorized"}, {"CREATE TABLE x(_cf_a)", ""}, {"CREATE TABLE __cf_x(a)", ""},
+		{"SELECT ?", "Wrong number of parameter bindings for SQL query."}, {"SELECT $a", "Wrong number of parameter bindings"},
+		{"PRAGMA foreign_keys = OFF", ""}, {"PRAGMA foreign_keys = 2", auth}, {"PRAGMA defer_foreign_keys = ON", ""}, {"PRAGMA table_info(p)", ""}, {"PRAGMA table_info", auth},
+		{"PRAGMA user_version", auth}, {"PRAGMA journal_mode", auth}, {"PRAGMA writable_schema = ON", auth}, {"PRAGMA foreign_key_check", ""}, {"PRAGMA optimize", ""}, {"PRAGMA nonsense", auth},
+		{"SELECT * FROM pragma_table_xinfo('p')", ""}, {"SELECT * FROM pragma_user_version", auth},
+		{"SELECT sqlite_version()", "not authorized to use function: sqlite_version"}, {"SELECT power(2, 3)", "not authorized to use function: power"}, {"SELECT pow(2, 3), ceil(1.5), iif(1, 2, 3)", ""},
+		{"SELECT json_extract('{\"a\":1}', '$.a'), '{\"a\":1}' ->> 'a'", ""}, {"SELECT load_extension('x')", "no such function: load_extension"}, {"SELECT nope()", "no such function: nope"},
+		{"SELECT * FROM generate_series(1, 3)", "generate_series"}, {"SELECT * FROM json_each('[1]')", ""},
+		{"CREATE VIRTUAL TABLE f USING fts5(a)", ""}, {"CREATE VIRTUAL TABLE f USING FTS5(a, tokenize = 'porter')", ""}, {"CREATE VIRTUAL TABLE r USING rtree(id, a, b)", ""},
+		{"CREATE VIRTUAL TABLE g USING geopoly(a)", auth}, {"CREATE VIRTUAL TABLE f USING fts4(a)", auth},
+		{"SELECT 'a' LIKE '" + strings.Repeat("x", 51) + "'", "LIKE or GLOB pattern too complex: SQLITE_ERROR"},
+		{"SELECT " + strings.Repeat("1,", 100) + "1", "too many columns in result set"},
+		{"SELECT 1 UNION SELECT 2 UNION SELECT 3 UNION SELECT 4 UNION SELECT 5 UNION SELECT 6", "too many terms in compound SELECT: SQLITE_ERROR"},
+		{"SELECT " + strings.Repeat("1+", 100) + "1", "Expression tree is too large (maximum depth 100): SQLITE_ERROR"},
+		{"SELECT '" + strings.Repeat("x", 99_991) + "'", ""}, {"SELECT '" + strings.Repeat("x", 99_992) + "'", "statement too long: SQLITE_TOOBIG"},
+		{"INSERT OR ROLLBACK INTO p VALUES (1, 'x')", "UNIQUE constraint failed"}, {"INSERT INTO p VALUES (1, 'x')", "UNIQUE constraint failed: p.id: SQLITE_CONSTRAINT (extended: SQLITE_CONSTRAINT_PRIMARYKEY)"},
+		{"DROP TABLE p", "FOREIGN KEY constraint failed: SQLITE_CONSTRAINT (extended: SQLITE_CONSTRAINT_FOREIGNKEY)"},
+		{"PRAGMA foreign_keys = OFF; DROP TABLE p", "FOREIGN KEY constraint failed"}, {"PRAGMA defer_foreign_keys = ON; DROP TABLE p", "FOREIGN KEY constraint failed"},
+		{"PRAGMA defer_foreign_keys = ON; CREATE TABLE n(id INTEGER PRIMARY KEY, v TEXT); INSERT INTO n SELECT * FROM p; DROP TABLE p; ALTER TABLE n RENAME TO p; PRAGMA defer_foreign_keys = OFF", ""},
+		{"PRAGMA defer_foreign_keys = ON; INSERT INTO c VALUES (9, 9)", "deferred violation"},
+		{"ALTER TABLE p ADD COLUMN z TEXT NOT NULL", "Cannot add a NOT NULL column with default value NULL"}, {"ALTER TABLE p ADD COLUMN z DEFAULT CURRENT_TIMESTAMP", "Cannot add a column with non-constant default"},
+		{"ALTER TABLE k ADD COLUMN z TEXT NOT NULL", ""}, {"ALTER TABLE p ADD COLUMN IF NOT EXISTS z", `near "EXISTS": syntax error`}, {"ALTER TABLE p DROP COLUMN id", "cannot drop PRIMARY KEY column"},
+		{"ALTER TABLE p DROP CONSTRAINT x", "SQLITE_ERROR"}, {"UPDATE p SET v = 1 LIMIT 1", `near "LIMIT": syntax error at offset 19: SQLITE_ERROR; D1 would accept`},
+		{"SELECT nope FROM p", "no such column: nope at offset 7: SQLITE_ERROR"}, {"CREATE TRIGGER x AFTER INSERT ON p BEGIN SELECT 1", "incomplete input"},
+	}
+	for _, tc := range cases {
+		t.Run(tc.sql[:min(len(tc.sql), 50)], func(t *testing.T) {
+			t.Parallel()
+			m, err := sqlite.NewMemory(t.Context(), "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = m.Close() })
+			if err := m.Apply(t.Context(), batch("setup", setup)); err != nil {
+				t.Fatal(err)
+			}
+			err = m.Apply(t.Context(), batch("case", tc.sql))
+			if tc.refusal == "" {
+				if err != nil {
+					t.Errorf("refused: %v", err)
+				}
+				return
+			}
+			refused, ok := errors.AsType[*migration.StatementError](err)
+			if !ok || !strings.Contains(refused.Text, tc.refusal) {
+				t.Errorf("error = %v, want a refusal with %q", err, tc.refusal)
+			}
+			rows, err := m.Read(t.Context(), migration.Query{SQL: "SELECT count(*) FROM p"})
+			if err != nil || rows[0].Err != nil || rows[0].Values[0][0] != int64(2) {
+				t.Errorf("after the refusal p has %v, %v", rows, err)
+			}
+		})
+	}
+}
+
+func open(t *testing.T) *sqlite.Database {
+	t.Helper()
+	dir := t.TempDir()
+	return sqlite.Open(filepath.Join(dir, "d1", "0123456789abcdef.sqlite"), filepath.Join(dir, "copies"), time.Now)
+}
+
+func apply(t *testing.T, d *sqlite.Database, sql string) {
+	t.Helper()
+	if err := d.Apply(t.Context(), batch("m", sql)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func read(t *testing.T, env migration.Environment, sql string) string {
+	t.Helper()
+	rows, err := env.Read(t.Context(), migration.Query{SQL: sql})
+	if err != nil || rows[0].Err != nil {
+		t.Fatal(err, rows[0].Err)
+	}
+	return fmt.Sprint(rows[0].Values)
+}
+
+func bookmark(t *testing.T, d *sqlite.Database) migration.Bookmark {
+	t.Helper()
+	b, err := d.Bookmark(t.Context(), time.Time{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func TestBookmarks(t *testing.T) {
+	t.Parallel()
+	d := open(t)
+	var all []migration.Bookmark
+	for i := range 3 {
+		all = append(all, bookmark(t, d))
+		if again := bookmark(t, d); again != all[i] {
+			t.Errorf("bookmark of an unchanged database: %s, then %s", all[i], again)
+		}
+		apply(t, d, fmt.Sprintf("CREATE TABLE t%d(x); INSERT INTO t%d VALUES (%d)", i, i, i))
+	}
+	for i := 1; i < len(all); i++ {
+		if all[i] <= all[i-1] {
+			t.Errorf("%s does not sort behind %s", all[i], all[i-1])
+		}
+	}
+	last := bookmark(t, d)
+	undo, err := d.Restore(t.Context(), all[1])
+	if err != nil || undo != last {
+		t.Fatalf("Restore() = %s, %v, want the undo %s", undo, err, last)
+	}
+	if got := read(t, d, "SELECT name FROM sqlite_schema"); got != "[[t0]]" {
+		t.Errorf("schema after the restore: %s", got)
+	}
+	if _, err := d.Restore(t.Context(), undo); err != nil {
+		t.Fatal(err)
+	}
+	if got := read(t, d, "SELECT x FROM t2"); got != "[[2]]" {
+		t.Errorf("rows after the undo: %s", got)
+	}
+	kept, err := d.Kept(t.Context())
+	if err != nil || kept.Copies != 5 || kept.Oldest != all[0] {
+		t.Errorf("Kept() = %+v, %v", kept, err)
+	}
+}
+
+func TestApplyRefusesAMovedDatabase(t *testing.T) {
+	t.Parallel()
+	d := open(t)
+	planned := bookmark(t, d)
+	apply(t, d, "CREATE TABLE rival(x)")
+	b := batch("m", "CREATE TABLE mine(x)")
+	b.Planned = planned
+	if err := d.Apply(t.Context(), b); !errors.Is(err, migration.ErrMoved) {
+		t.Errorf("Apply() = %v, want ErrMoved", err)
+	}
+	if got := read(t, d, "SELECT name FROM sqlite_schema"); got != "[[rival]]" {
+		t.Errorf("schema = %s", got)
+	}
+}
+
+// Wrangler is killed without a checkpoint after each command: all data sits in the -wal.
+func TestReadsTheWriteAheadLog(t *testing.T) {
+	t.Parallel()
+	d := open(t)
+	apply(t, d, "CREATE TABLE t(x)")
+	reader := sqlite.Open(d.Path(), t.TempDir(), time.Now)
+	apply(t, d, "INSERT INTO t VALUES (1)")
+	if got := read(t, reader, "SELECT x FROM t"); got != "[[1]]" {
+		t.Errorf("rows = %s", got)
+	}
+	if entries, err := os.ReadDir(filepath.Dir(d.Path())); err != nil || len(entries) != 1 {
+		t.Errorf("files = %v, %v", entries, err)
+	}
+}
+
+func TestEndlessStatementIsInterrupted(t *testing.T) {
+	t.Parallel()
+	d := open(t)
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	err := d.Apply(ctx, batch("m", "CREATE TABLE t(x); WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) INSERT INTO t SELECT i FROM n"))
+	if !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("Apply() = %v", err)
+	}
+	if got := read(t, d, "SELECT count(*) FROM sqlite_schema"); got != "[[0]]" {
+		t.Errorf("objects = %s", got)
+	}
+}
+
+func TestSettingsDoNotReachTheNextMigration(t *testing.T) {
+	t.Parallel()
+	d := open(t)
+	b := batch("first", "CREATE TABLE t(x CHECK (x > 0)); PRAGMA ignore_check_constraints = ON; INSERT INTO t VALUES (-1)")
+	b.Statements = append(b.Statements, batch("second", "INSERT INTO t VALUES (-2)").Statements...)
+	err := d.Apply(t.Context(), b)
+	refused, ok := errors.AsType[*migration.StatementError](err)
+	if !ok || refused.Index != 3 || !strings.Contains(refused.Text, "CHECK constraint failed") {
+		t.Errorf("Apply() = %v, want the second migration refused", err)
+	}
+}
+
+func TestDumpLoadsIntoAnEmptyDatabase(t *testing.T) {
+	t.Parallel()
+	d := open(t)
+	apply(t, d, `CREATE TABLE child(id INTEGER PRIMARY KEY, pid REFERENCES parent(id), g AS (id * 2));
+CREATE TABLE parent(id INTEGER PRIMARY KEY AUTOINCREMENT, "odd ""name" TEXT, b BLOB);
+INSERT INTO parent VALUES (9007199254740993, 'real
+newline and \n', x'00ff'), (2, NULL, 1e300);
+INSERT INTO child(id, pid) VALUES (1, 2);
+CREATE VIRTUAL TABLE own USING fts5(a); INSERT INTO own(rowid, a) VALUES (7, 'some words');
+CREATE VIRTUAL TABLE ext USING fts5(v, content='notes', content_rowid='id'); CREATE TABLE notes(id INTEGER PRIMARY KEY, v); INSERT INTO notes VALUES (3, 'other words');
+CREATE VIRTUAL TABLE r USING rtree(id, a, b); INSERT INTO r VALUES (1, 2, 3);
+CREATE INDEX i ON parent(b); CREATE VIEW v AS SELECT * FROM child; CREATE TRIGGER tr INSTEAD OF INSERT ON v BEGIN SELECT 1; END;`)
+	var out bytes.Buffer
+	if err := d.Dump(t.Context(), &out); err != nil {
+		t.Fatal(err)
+	}
+	loaded := open(t)
+	apply(t, loaded, out.String())
+	for _, sql := range []string{
+		`SELECT id, "odd ""name", b FROM parent ORDER BY id`, "SELECT * FROM child", "SELECT rowid, a FROM own WHERE own MATCH 'words'", "SELECT * FROM r",
+		"SELECT * FROM sqlite_sequence", "SELECT type, name, sql FROM sqlite_schema WHERE name NOT LIKE '%\\_%' ESCAPE '\\' ORDER BY name",
+	} {
+		if diff := cmp.Diff(read(t, d, sql), read(t, loaded, sql)); diff != "" {
+			t.Errorf("%s (-original +loaded):\n%s", sql, diff)
+		}
+	}
+	if got := read(t, loaded, "SELECT rowid FROM ext WHERE ext MATCH 'other'"); got != "[[3]]" {
+		t.Errorf("the external index finds %s", got)
+	}
+	apply(t, d, "CREATE VIRTUAL TABLE none USING fts5(a, content='')")
+	if err := d.Dump(t.Context(), &out); err == nil || !strings.Contains(err.Error(), "contentless") {
+		t.Errorf("Dump() with a contentless table = %v", err)
+	}
+}
