@@ -59,11 +59,11 @@ func (j *job) run(ctx context.Context) report.Report {
 	case "info":
 		j.info(ctx, &r)
 	case "backup":
-		r.Path = j.settings["output"]
-		if r.Path == "" {
+		file := j.settings["output"]
+		if file == "" {
 			r.Err = &usageError{"backup needs a file to write", "for example: --output backup.sql"}
-		} else if r.Err = j.backup(ctx, r.Path); r.Err == nil {
-			r.Result.Status = migration.BackedUp
+		} else if r.Err = j.backup(ctx, file); r.Err == nil {
+			r.Path, r.Result.Status = shown(file), migration.BackedUp
 		}
 	case "baseline":
 		r.Result, r.Err = j.engine.Baseline(ctx, j.settings["to"], j.settings.on("force"), func(ctx context.Context, files []migration.Migration) error {
@@ -173,7 +173,7 @@ func (j *job) wireEngine(r *report.Report, configDir string, db wrangler.Databas
 	if err := j.inside("migrations-dir", directory); err != nil {
 		return err
 	}
-	r.Directory = filepath.ToSlash(filepath.Clean(directory))
+	r.Directory = shown(directory)
 	j.engine = &migration.Engine{
 		Environment: j.database,
 		Directory:   migration.Directory{FS: os.DirFS(directory), Pattern: pattern, Display: r.Directory},
@@ -243,8 +243,11 @@ func (j *job) migrate(ctx context.Context, r *report.Report) {
 		PerMigration: j.settings["transaction"] == "migration", ReleaseHold: j.settings.on("release-hold")}
 	if file := j.settings["backup"]; file != "" {
 		o.Backup = func(ctx context.Context) error {
-			r.Path = file
-			return j.backup(ctx, file)
+			err := j.backup(ctx, file)
+			if err == nil {
+				r.Path = shown(file)
+			}
+			return err
 		}
 	}
 	r.Result, r.Err = j.engine.Migrate(ctx, o)
@@ -379,6 +382,14 @@ func configuration(err error) error {
 		return &usageError{c.Error(), c.Hint}
 	}
 	return &usageError{err.Error(), "check the wrangler configuration"}
+}
+
+// shown is path as outputs name it: relative to the repository where it is absolute.
+func shown(path string) string {
+	if filepath.IsAbs(path) {
+		return relative(path)
+	}
+	return filepath.ToSlash(filepath.Clean(path))
 }
 
 // relative shows path as the user would name it.

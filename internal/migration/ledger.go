@@ -25,27 +25,27 @@ type File struct {
 	SHA256 string `json:"sha256,omitempty"` // "" if only the name is known
 }
 
-// Entry is one row of the journal.
+// Entry is one row of the journal. Its JSON form is that of the rows in Undone.
 type Entry struct {
-	Run           string   // random, unique to the write
-	Kind          string   // migrate, baseline or restore
-	At            string   // RFC 3339, UTC
-	Migrations    []File   // applied, recorded or undone
-	Bookmark      Bookmark // of the state before; for a restore the bookmark that undoes it
-	Hold          []File   // what is held from this row on
-	SetsHold      bool     // whether Hold says anything
-	Undone        []Entry  // restore: the journal rows that travelled back with the database
-	WorkerVersion string
-	Origin        Origin
+	Run           string   `json:"run"`                     // random, unique to the write
+	Kind          string   `json:"kind"`                    // migrate, baseline or restore
+	At            string   `json:"at"`                      // RFC 3339, UTC
+	Migrations    []File   `json:"migrations"`              // applied, recorded or undone
+	Bookmark      Bookmark `json:"bookmark"`                // of the state before; for a restore the bookmark that undoes it
+	Hold          []File   `json:"hold,omitempty"`          // what is held from this row on
+	SetsHold      bool     `json:"setsHold,omitempty"`      // whether Hold says anything
+	Undone        []Entry  `json:"undone,omitempty"`        // restore: the journal rows that travelled back with the database
+	WorkerVersion string   `json:"workerVersion,omitempty"` // deployed when the run began
+	Origin        Origin   `json:"origin"`
 }
 
 // Origin says on whose behalf a run writes.
 type Origin struct {
-	Commit      string
-	RunURL      string
-	PullRequest string
-	Actor       string
-	ToolVersion string
+	Commit      string `json:"commit,omitempty"`
+	RunURL      string `json:"runUrl,omitempty"`
+	PullRequest string `json:"pullRequest,omitempty"`
+	Actor       string `json:"actor,omitempty"`
+	ToolVersion string `json:"toolVersion,omitempty"`
 }
 
 // quoteName quotes an identifier for SQLite.

@@ -45,7 +45,7 @@ func (r Report) Problem() *migration.Problem {
 		return nil
 	}
 	if p, ok := errors.AsType[*migration.Problem](r.Err); ok {
-		if error(p) == r.Err { //nolint:errorlint // the very problem, not one wrapped in more words
+		if p.Error() == r.Err.Error() {
 			return p
 		}
 		wrapped := *p
