@@ -10,16 +10,17 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/sethvargo/go-githubactions"
 )
 
 // Runner is the runner that started this process.
 type Runner struct {
-	getenv  func(string) string
-	w       io.Writer
-	action  *githubactions.Action
-	summary int // bytes written to the job summary so far
+	getenv func(string) string
+	w      io.Writer
+	action *githubactions.Action
+	cut    bool // the job summary is full
 }
 
 // New returns a Runner that reads the environment through getenv and writes the log to w.
@@ -39,12 +40,25 @@ func (q quiet) Write(p []byte) (int, error) {
 
 // Input returns an action input without surrounding white space, "" if it is not set. The
 // runner keeps hyphens: INPUT_API-TOKEN.
+// https://docs.github.com/actions/reference/metadata-syntax-for-github-actions#inputs
 func (r *Runner) Input(name string) string { return strings.TrimSpace(r.action.GetInput(name)) }
 
-// Mask hides a secret in the log from here on (::add-mask::), each of its lines on its own.
+// Debug reports whether somebody asked the runner for debug logging (RUNNER_DEBUG).
+// https://docs.github.com/actions/reference/workflows-and-actions/variables
+func (r *Runner) Debug() bool { return r.getenv("RUNNER_DEBUG") == "1" }
+
+// newline is where the runner ends a line of the log: at a lone carriage return too.
+func newline(c rune) bool { return c == '\n' || c == '\r' }
+
+// Mask hides a secret in the log from here on (::add-mask::), and each of its lines on its
+// own, because a log is searched line by line. An empty secret hides nothing.
 // https://docs.github.com/actions/reference/workflow-commands-for-github-actions#masking-a-value-in-a-log
 func (r *Runner) Mask(secret string) {
-	for line := range strings.Lines(secret) {
+	secret = strings.TrimSpace(secret)
+	if strings.ContainsFunc(secret, newline) {
+		r.action.AddMask(secret)
+	}
+	for line := range strings.FieldsFuncSeq(secret, newline) {
 		if line = strings.TrimSpace(line); line != "" {
 			r.action.AddMask(line)
 		}
@@ -52,13 +66,14 @@ func (r *Runner) Mask(secret string) {
 }
 
 // Print writes text to the log in such a way that nothing in it is a workflow command:
-// what a pull request can influence must not speak to the runner (::stop-commands::).
+// what a pull request can influence must not speak to the runner (::stop-commands::, only
+// where there is something to stop).
 // https://docs.github.com/actions/reference/workflow-commands-for-github-actions#stopping-and-starting-workflow-commands
 func (r *Runner) Print(text string) {
 	if !strings.HasSuffix(text, "\n") && text != "" {
 		text += "\n"
 	}
-	if !strings.Contains(text, "::") && !strings.Contains(text, "##[") {
+	if !commands(text) {
 		fmt.Fprint(r.w, text)
 		return
 	}
@@ -66,22 +81,43 @@ func (r *Runner) Print(text string) {
 	fmt.Fprintf(r.w, "::stop-commands::%s\n%s::%s::\n", token, text, token)
 }
 
-// Group begins a fold in the log (::group::); EndGroup ends it.
+// commands reports whether the runner could take a line of text for a command: "::" after
+// white space, or "##[" anywhere. What can't be seen may hide neither: the runner compares
+// by culture, which ignores it.
+// https://github.com/actions/runner/blob/main/src/Runner.Common/ActionCommand.cs
+func commands(text string) bool {
+	seen := strings.Map(func(c rune) rune {
+		if newline(c) || unicode.IsGraphic(c) && !unicode.Is(unicode.Mn, c) && !unicode.Is(unicode.Variation_Selector, c) {
+			return c
+		}
+		return -1
+	}, text)
+	for line := range strings.FieldsFuncSeq(seen, newline) {
+		if strings.HasPrefix(strings.TrimSpace(line), "::") || strings.Contains(line, "##[") {
+			return true
+		}
+	}
+	return false
+}
+
+// Group begins a fold in the log (::group::); EndGroup ends it. The title becomes one line.
+// https://docs.github.com/actions/reference/workflow-commands-for-github-actions#grouping-log-lines
 func (r *Runner) Group(title string) {
 	r.action.Group(strings.Join(strings.Fields(title), " "))
 }
 
-// EndGroup ends the fold that Group began.
+// EndGroup ends the fold that Group began (::endgroup::).
+// https://docs.github.com/actions/reference/workflow-commands-for-github-actions#grouping-log-lines
 func (r *Runner) EndGroup() { r.action.EndGroup() }
 
-// Severity is how much an annotation matters.
+// Severity is how much an annotation matters: its workflow command.
 type Severity int
 
 // The severities, the most severe first.
 const (
-	Error Severity = iota
-	Warning
-	Notice
+	Error   Severity = iota // ::error::
+	Warning                 // ::warning::
+	Notice                  // ::notice::
 )
 
 // Annotation is a message that GitHub shows on the run, and beside a line if it has one.
@@ -95,6 +131,7 @@ type Annotation struct {
 
 // Annotate shows annotations (::error::, ::warning::, ::notice::), the most severe first:
 // GitHub shows no more than ten of a kind for each step.
+// https://docs.github.com/actions/reference/workflow-commands-for-github-actions#setting-an-error-message
 func (r *Runner) Annotate(annotations ...Annotation) {
 	sorted := slices.Clone(annotations)
 	slices.SortStableFunc(sorted, func(a, b Annotation) int { return int(a.Severity - b.Severity) })
@@ -127,6 +164,9 @@ func (r *Runner) Annotate(annotations ...Annotation) {
 // https://docs.github.com/actions/reference/workflow-commands-for-github-actions#multiline-strings
 func (r *Runner) SetOutput(name, value string) error {
 	delimiter := "d1-rewind-" + rand.Text()
+	for strings.Contains(value, delimiter) {
+		delimiter = "d1-rewind-" + rand.Text()
+	}
 	err := r.appendTo("GITHUB_OUTPUT", fmt.Sprintf("%s<<%s\n%s\n%s\n", name, delimiter, value, delimiter))
 	if err != nil {
 		return fmt.Errorf("set output %q: %w", name, err)
@@ -134,19 +174,30 @@ func (r *Runner) SetOutput(name, value string) error {
 	return nil
 }
 
-// summaryLimit is what GitHub takes for one step; more than that is dropped as a whole.
+// summaryLimit is what GitHub takes for one step, less the note that it was cut; of a
+// larger summary GitHub shows nothing.
 const summaryLimit = 1<<20 - 1024
 
-// Summary appends Markdown to the job summary, cut at a line end where it would exceed
-// GitHub's limit of 1 MiB. Without GITHUB_STEP_SUMMARY there is nothing to do.
+// Summary appends Markdown to the job summary (GITHUB_STEP_SUMMARY). Where the step would
+// exceed GitHub's limit of 1 MiB it is cut at a line end, once, with a note; what comes
+// later is dropped. Without the file there is nothing to do.
+// https://docs.github.com/actions/reference/workflow-commands-for-github-actions#adding-a-job-summary
 func (r *Runner) Summary(markdown string) error {
-	markdown = strings.ToValidUTF8(markdown, "\ufffd")
-	const cut = "\n\n*The report was cut: a job summary holds 1 MiB.*\n"
-	if room := summaryLimit - r.summary; len(markdown) > room {
-		keep := max(room-len(cut), 0)
-		markdown = markdown[:max(strings.LastIndexByte(markdown[:keep], '\n'), 0)] + cut
+	if r.cut || markdown == "" {
+		return nil
 	}
-	r.summary += len(markdown)
+	markdown = strings.ToValidUTF8(markdown, "\ufffd")
+	if !strings.HasSuffix(markdown, "\n") {
+		markdown += "\n"
+	}
+	room := summaryLimit
+	if info, err := os.Stat(r.getenv("GITHUB_STEP_SUMMARY")); err == nil {
+		room -= int(min(info.Size(), summaryLimit))
+	}
+	if len(markdown) > room {
+		markdown = markdown[:strings.LastIndexByte(markdown[:room], '\n')+1] + "\n*The report was cut: a job summary holds 1 MiB.*\n"
+		r.cut = true
+	}
 	if err := r.appendTo("GITHUB_STEP_SUMMARY", markdown); err != nil {
 		return fmt.Errorf("write the job summary: %w", err)
 	}
@@ -182,8 +233,8 @@ type Event struct {
 	PullRequest int    // of the event itself, 0 for none
 }
 
-// Event reads the run's GITHUB_* variables and its event file. A file that is missing or
-// not JSON leaves PullRequest 0.
+// Event reads the run's GITHUB_* variables and its event file (GITHUB_EVENT_PATH). A file
+// that is missing or not JSON leaves PullRequest 0.
 // https://docs.github.com/actions/reference/workflows-and-actions/variables
 func (r *Runner) Event() Event {
 	e := Event{
@@ -194,6 +245,7 @@ func (r *Runner) Event() Event {
 		e.RunURL = server + "/" + e.Repository + "/actions/runs/" + e.RunID
 	}
 	var payload struct {
+		Number      int
 		PullRequest struct{ Number int } `json:"pull_request"`
 		Issue       struct {
 			Number      int
@@ -204,7 +256,12 @@ func (r *Runner) Event() Event {
 	if err != nil || json.Unmarshal(data, &payload) != nil {
 		return e
 	}
-	if e.PullRequest = payload.PullRequest.Number; e.PullRequest == 0 && payload.Issue.PullRequest != nil {
+	switch {
+	case payload.PullRequest.Number > 0:
+		e.PullRequest = payload.PullRequest.Number
+	case payload.Number > 0 && strings.HasPrefix(e.Name, "pull_request"):
+		e.PullRequest = payload.Number
+	case payload.Issue.Number > 0 && payload.Issue.PullRequest != nil:
 		e.PullRequest = payload.Issue.Number
 	}
 	return e

@@ -100,7 +100,9 @@ func (e *Engine) Migrate(ctx context.Context, o MigrateOptions) (result Result, 
 			}
 			return result, nil
 		}
-		if err := e.rehearse(ctx, &result, plan); err != nil {
+		if err := e.rehearse(ctx, &result, plan); errors.Is(err, errRival) {
+			continue
+		} else if err != nil {
 			return result.settle(err)
 		}
 		if o.DryRun {
@@ -136,7 +138,9 @@ func (e *Engine) Status(ctx context.Context) (Result, error) {
 	}
 	result.Status = UpToDate
 	if len(plan) > 0 {
-		if err := e.rehearse(ctx, &result, plan); err != nil {
+		if err := e.rehearse(ctx, &result, plan); errors.Is(err, errRival) {
+			return e.Status(ctx) // applied since it was read
+		} else if err != nil {
 			return result.settle(err)
 		}
 		result.Status = Pending
@@ -243,6 +247,10 @@ func (e *Engine) rehearse(ctx context.Context, result *Result, plan []Migration)
 	}
 	result.NotRun = plan
 	if refused, ok := errors.AsType[*StatementError](err); ok {
+		if refused.byRival(batch) {
+			result.Rival = true
+			return errRival
+		}
 		p := locate(refused, batch, plan)
 		p.State = "nothing was written: this happened on a copy, in the rehearsal"
 		return p
@@ -297,7 +305,7 @@ func (e *Engine) outcome(ctx context.Context, cause error, batch Batch, group []
 		return cause
 	}
 	if refused, ok := errors.AsType[*StatementError](cause); ok {
-		if refused.Index >= 0 && isLedgerInsert(batch.Statements[refused.Index]) && strings.Contains(refused.Text, "UNIQUE constraint failed") {
+		if refused.byRival(batch) {
 			result.Rival = true
 			return errRival
 		}
@@ -353,7 +361,13 @@ func (b Batch) run() string {
 	return ""
 }
 
-func isLedgerInsert(s BatchStatement) bool {
+// byRival tells whether the ledger's UNIQUE name refused the statement: the migration was
+// applied since the run was planned.
+func (e *StatementError) byRival(batch Batch) bool {
+	if e.Index < 0 || e.Index >= len(batch.Statements) || !strings.Contains(e.Text, "UNIQUE constraint failed") {
+		return false
+	}
+	s := batch.Statements[e.Index]
 	return s.Migration == "" && len(s.Args) == 1 && strings.HasPrefix(s.SQL, "INSERT")
 }
 
