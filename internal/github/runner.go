@@ -82,12 +82,12 @@ func (r *Runner) Print(text string) {
 }
 
 // commands reports whether the runner could take a line of text for a command: "::" after
-// white space, or "##[" anywhere. What can't be seen may hide neither: the runner compares
-// by culture, which ignores it.
+// white space, or "##[" anywhere. Control and format characters hide neither: the runner
+// compares by culture, which may ignore them.
 // https://github.com/actions/runner/blob/main/src/Runner.Common/ActionCommand.cs
 func commands(text string) bool {
 	seen := strings.Map(func(c rune) rune {
-		if newline(c) || unicode.IsGraphic(c) && !unicode.Is(unicode.Mn, c) && !unicode.Is(unicode.Variation_Selector, c) {
+		if newline(c) || unicode.IsGraphic(c) {
 			return c
 		}
 		return -1

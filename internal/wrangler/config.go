@@ -297,7 +297,7 @@ func keyText(key []string) string {
 	var text strings.Builder
 	for i, k := range key {
 		switch {
-		case k != "" && strings.Trim(k, "0123456789") == "" && key[i-1] == "d1_databases":
+		case i > 0 && key[i-1] == "d1_databases" && k != "" && strings.Trim(k, "0123456789") == "":
 			fmt.Fprintf(&text, "[%s]", k)
 		case i > 0:
 			text.WriteString("." + plain(k))

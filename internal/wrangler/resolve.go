@@ -147,7 +147,8 @@ func (c *Config) pick(env string, local bool, s Selection) (db Database, mismatc
 		return db, "", c.noDatabases(env, databases != nil)
 	}
 	named := func(d Database) bool {
-		return s.Database == d.Binding || s.Database == d.Name || s.Database == d.ID || s.Database == d.PreviewID
+		// A preview_database_id means the remote database of that id, which is not d.
+		return s.Database == d.Binding || s.Database == d.Name || s.Database == d.ID || local && s.Database == d.PreviewID
 	}
 	if s.DatabaseID != "" {
 		if i := c.byID(databases, s, named); i >= 0 {
