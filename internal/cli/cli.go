@@ -151,7 +151,7 @@ func runAction(ctx context.Context, p Process) int {
 	default:
 		runner.Group("d1-rewind " + mode + " " + given["environment"])
 		j := &job{p: p, command: mode, given: given, settings: all, event: runner.Event(), inAction: true,
-			progress:   func(line string) { runner.Print(line + "\n") },
+			progress:   steps(p, all.on("verbose") || runner.Debug(), runner.Print),
 			onBookmark: func(b migration.Bookmark) { warn(runner.SetOutput("bookmark", string(b))) },
 		}
 		r = j.run(ctx)
@@ -219,12 +219,17 @@ func (t terminal) progress(s settings) func(string) {
 	if !s.on("verbose") && !isTerminal(t.p.Stderr) {
 		return func(string) {}
 	}
-	start := t.p.Now()
+	return steps(t.p, s.on("verbose"), func(line string) { fmt.Fprint(t.p.Stderr, line) })
+}
+
+// steps writes each step on a line of its own, with the seconds since the start if timed.
+func steps(p Process, timed bool, write func(string)) func(string) {
+	start := p.Now()
 	return func(line string) {
-		if s.on("verbose") {
-			line = fmt.Sprintf("%6.3fs  %s", t.p.Now().Sub(start).Seconds(), line)
+		if timed {
+			line = fmt.Sprintf("%6.3fs  %s", p.Now().Sub(start).Seconds(), line)
 		}
-		fmt.Fprintln(t.p.Stderr, line)
+		write(line + "\n")
 	}
 }
 
