@@ -204,6 +204,29 @@ func TestLoad(t *testing.T) {
 	}
 }
 
+func TestJSONAndTOMLSayTheSame(t *testing.T) {
+	t.Parallel()
+	const (
+		asJSON = `{"name": "shop", "d1_databases": [{"binding": "DB", "database_name": "shop", "database_id": "a", "preview_database_id": "b"}],
+			"env": {"next": {"d1_databases": [{"binding": "DB", "migrations_dir": "m", "migrations_table": "t", "migrations_pattern": "m/*/up.sql"}, {"binding": "LOG"}]}}}`
+		asTOML = `name = "shop"
+d1_databases = [{ binding = "DB", database_name = "shop", database_id = "a", preview_database_id = "b" }]
+[[env.next.d1_databases]]
+binding = "DB"
+migrations_dir = "m"
+migrations_table = "t"
+migrations_pattern = "m/*/up.sql"
+[[env.next.d1_databases]]
+binding = "LOG"
+`
+	)
+	a, b := load(t, "wrangler.json", asJSON), load(t, "wrangler.toml", asTOML)
+	a.Path, b.Path = "", ""
+	if diff := cmp.Diff(a, b); diff != "" {
+		t.Errorf("configurations (-json +toml):\n%s", diff)
+	}
+}
+
 func TestLoadErrors(t *testing.T) {
 	t.Parallel()
 	cases := []struct {
@@ -284,6 +307,9 @@ func TestResolve(t *testing.T) {
 				Mismatch: `the id "id-logs" belongs to "LOGS" (name "logs-staging", id "id-logs"), not to "shop-staging"; the id wins`}},
 		{"id_takes_the_place_of_none", wrangler.Selection{Environment: "staging", Database: "NEW", DatabaseID: "id-new"},
 			wrangler.Target{Database: wrangler.Database{Binding: "NEW", ID: "id-new"}, Worker: "shop-staging", AccountID: "acc-top"}},
+		{"id_takes_the_place_of_the_preview_id_too", wrangler.Selection{Environment: "local", DatabaseID: "id-other"},
+			wrangler.Target{Local: true, Database: topWith("id-other", ""), Worker: "shop", AccountID: "acc-top",
+				Mismatch: `"DB" (name "shop", id "id-top") is configured with another id than "id-other"; the id "id-other" wins`}},
 		{"id_takes_the_place_of_another", wrangler.Selection{Environment: "production", DatabaseID: "id-other"},
 			wrangler.Target{Database: topWith("id-other", ""), Worker: "shop", AccountID: "acc-top",
 				Mismatch: `"DB" (name "shop", id "id-top") is configured with another id than "id-other"; the id "id-other" wins`}},
