@@ -93,9 +93,8 @@ func (e *Engine) Migrate(ctx context.Context, o MigrateOptions) (result Result, 
 			return result.settle(err)
 		}
 		if len(plan) == 0 {
-			if len(result.Applied) == 0 && !result.Rival {
-				result.Status = UpToDate
-			} else {
+			result.Status = UpToDate
+			if len(result.Applied) > 0 {
 				result.Status = Applied
 			}
 			return result, nil
@@ -106,7 +105,7 @@ func (e *Engine) Migrate(ctx context.Context, o MigrateOptions) (result Result, 
 			return result.settle(err)
 		}
 		if o.DryRun {
-			result.Status = Pending
+			result.Status, result.NotRun = Pending, plan
 			return result, nil
 		}
 		if o.Backup != nil {

@@ -204,8 +204,8 @@ func (r Report) Verdict() string {
 		return "nothing to restore: the database is in that state already"
 	case r.Command == "restore":
 		return "restored to " + string(res.Target)
-	case res.DryRun:
-		return fmt.Sprintf("dry run: %s would be applied; nothing was written", migration.Count(len(res.Comparison.Pending), "migration"))
+	case res.DryRun && res.Status == migration.Pending:
+		return fmt.Sprintf("dry run: %s would be applied; nothing was written", migration.Count(len(res.NotRun), "migration"))
 	case res.Rival && len(res.Applied) == 0:
 		return "nothing left to do: another run applied the migrations meanwhile"
 	case res.Status == migration.Applied:

@@ -53,7 +53,7 @@ func reports() map[string]report.Report {
 		"pending": r("status", migration.Result{Status: migration.Pending, Rehearsal: migration.Rehearsal{Ran: true},
 			Comparison: migration.Comparison{Applied: []string{"0001_a.sql", "0003_c.sql"}, Pending: files("0002_b.sql"), OutOfOrder: []string{"0002_b.sql"},
 				Edited: []string{"0001_a.sql"}, Missing: []string{"0000_gone.sql"}, Duplicates: [][]string{{"0003_c.sql", "0003_d.sql"}}}}),
-		"dry_run": r("migrate", migration.Result{Status: migration.Pending, DryRun: true, Comparison: migration.Comparison{Pending: files("0001_a.sql")},
+		"dry_run": r("migrate", migration.Result{Status: migration.Pending, DryRun: true, NotRun: files("0001_a.sql"), Comparison: migration.Comparison{Pending: files("0001_a.sql", "0002_b.sql")},
 			Rehearsal: migration.Rehearsal{Reason: "switched off"}}),
 		"held": r("status", migration.Result{Status: migration.Refusal, Comparison: migration.Comparison{Pending: files("0002_b.sql", "0003_c.sql"), Held: []string{"0002_b.sql"}}},
 			func(r *report.Report) {

@@ -94,7 +94,7 @@ func (r Report) listed() []listedMigration {
 	case r.Command == "migrate" || r.Command == "reset" || r.Command == "baseline":
 		add("applied", r.Result.Applied)
 		if r.Result.DryRun {
-			add("pending", r.Result.Comparison.Pending)
+			add("pending", r.Result.NotRun)
 		} else if r.Err != nil {
 			add("not run", r.Result.NotRun)
 		}
