@@ -1,13 +1,15 @@
 package internal_test
 
 import (
-	"encoding/json"
-	"errors"
-	"io"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
 	"os"
-	"os/exec"
+	"path"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -29,46 +31,54 @@ var arrows = map[string][]string{
 
 func TestArrows(t *testing.T) {
 	t.Parallel()
-	command := exec.CommandContext(t.Context(), "go", "list", "-json=ImportPath,Imports", module+"/...")
-	command.Stderr = os.Stderr
-	output, err := command.Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	seen := 0
-	decoder := json.NewDecoder(strings.NewReader(string(output)))
-	for {
-		var p struct {
-			ImportPath string
-			Imports    []string
+	seen := map[string]bool{}
+	for _, file := range files(t) {
+		if file.test {
+			continue
 		}
-		if err := decoder.Decode(&p); errors.Is(err, io.EOF) {
-			break
-		} else if err != nil {
-			t.Fatal(err)
+		allowed, known := allowedIn(file.room)
+		if !known && !seen[file.room] {
+			t.Errorf("%s is a new room: give it a sentence in CONTRIBUTING.md and its arrows here", file.room)
 		}
-		if len(p.Imports) == 0 {
-			continue // tests only
-		}
-		room := within(p.ImportPath)
-		allowed, known := arrows[room]
-		if !known {
-			t.Errorf("%s is a new room: give it a sentence in CONTRIBUTING.md and its arrows here", room)
-		}
-		seen++
-		for _, imported := range p.Imports {
-			if strings.HasPrefix(imported, module+"/") && !slices.Contains(allowed, within(imported)) {
-				t.Errorf("%q must not import %s", room, within(imported))
+		seen[file.room] = true
+		for _, spec := range file.syntax.Imports {
+			imported, inside := strings.CutPrefix(importPath(t, spec), module+"/")
+			if known && inside && !slices.Contains(allowed, imported) {
+				t.Errorf("%s: room %q must not import %s", file.name, file.room, imported)
 			}
 		}
 	}
-	if seen != len(arrows) {
-		t.Errorf("go list found %d rooms, the picture has %d", seen, len(arrows))
+	for room := range arrows {
+		if !seen[room] {
+			t.Errorf("room %q is in the picture, but there is no such package", room)
+		}
 	}
 }
 
-func within(path string) string {
-	return strings.TrimPrefix(strings.TrimPrefix(path, module), "/")
+// allowedIn returns the arrows of a room. A test-only room, x/xtest, stands beside the room that
+// it serves: it may import that one, what that one may import, and the embedded SQLite. It is in
+// nobody's arrows, so only tests can import it.
+func allowedIn(room string) (allowed []string, known bool) {
+	if allowed, known = arrows[room]; known {
+		return allowed, true
+	}
+	served := path.Dir(room)
+	if path.Base(room) != path.Base(served)+"test" {
+		return nil, false
+	}
+	allowed, known = arrows[served]
+	return append(slices.Clone(allowed), served, "internal/sqlite"), known
+}
+
+func TestRoomsAreNamedForWhatTheyDo(t *testing.T) {
+	t.Parallel()
+	empty := []string{"common", "helper", "helpers", "models", "types", "util", "utils"}
+	for _, file := range files(t) {
+		name := strings.TrimSuffix(file.syntax.Name.Name, "_test")
+		if slices.Contains(empty, name) || slices.Contains(empty, path.Base(file.room)) {
+			t.Errorf("%s: package %s says nothing of what is in it", file.name, name)
+		}
+	}
 }
 
 func TestMainIsAWire(t *testing.T) {
@@ -80,17 +90,96 @@ func TestMainIsAWire(t *testing.T) {
 	if lines := strings.Count(string(source), "\n"); lines > 40 {
 		t.Errorf("main.go has %d lines: logic belongs into internal/cli", lines)
 	}
-	err = filepath.WalkDir(".", func(path string, entry os.DirEntry, err error) error {
-		if err != nil || entry.IsDir() || filepath.Ext(path) != ".go" || path == "architecture_test.go" {
+}
+
+func TestOnlyMainExits(t *testing.T) {
+	t.Parallel()
+	exits := map[string][]string{
+		"os":      {"Exit"},
+		"syscall": {"Exit"},
+		"log":     {"Fatal", "Fatalf", "Fatalln"},
+	}
+	for _, file := range files(t) {
+		if file.name == "main.go" {
+			continue
+		}
+		names := map[string][]string{} // what the file calls the packages
+		for _, spec := range file.syntax.Imports {
+			imported := importPath(t, spec)
+			name := imported
+			if spec.Name != nil {
+				name = spec.Name.Name
+			}
+			if exits[imported] != nil {
+				names[name] = exits[imported]
+			}
+		}
+		ast.Inspect(file.syntax, func(node ast.Node) bool {
+			selector, ok := node.(*ast.SelectorExpr)
+			if !ok {
+				return true
+			}
+			if name, ok := selector.X.(*ast.Ident); ok && slices.Contains(names[name.Name], selector.Sel.Name) {
+				t.Errorf("%s uses %s.%s: return an error, only main exits", file.name, name.Name, selector.Sel.Name)
+			}
+			return true
+		})
+	}
+}
+
+type file struct {
+	name   string // relative to the module
+	room   string // its directory; "" is the module's
+	test   bool
+	syntax *ast.File
+}
+
+// files parses every Go file of the module, whichever system it is built for. It reads them itself
+// because `go list` sees only those of the system it runs on.
+func files(t *testing.T) []file {
+	t.Helper()
+	var found []file
+	err := filepath.WalkDir("..", func(name string, entry fs.DirEntry, err error) error {
+		if err != nil {
 			return err
 		}
-		data, err := os.ReadFile(path)
-		if strings.Contains(string(data), "os.Exit(") {
-			t.Errorf("%s calls os.Exit: only main does", path)
+		base := entry.Name()
+		if entry.IsDir() {
+			if name != ".." && (strings.HasPrefix(base, ".") || base == "testdata" || base == "node_modules") {
+				return fs.SkipDir
+			}
+			return nil
 		}
-		return err
+		if filepath.Ext(base) != ".go" {
+			return nil
+		}
+		syntax, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.SkipObjectResolution)
+		if err != nil {
+			return err
+		}
+		relative, err := filepath.Rel("..", name)
+		if err != nil {
+			return err
+		}
+		relative = filepath.ToSlash(relative)
+		room := path.Dir(relative)
+		if room == "." {
+			room = ""
+		}
+		found = append(found, file{relative, room, strings.HasSuffix(base, "_test.go"), syntax})
+		return nil
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
+	return found
+}
+
+func importPath(t *testing.T, spec *ast.ImportSpec) string {
+	t.Helper()
+	imported, err := strconv.Unquote(spec.Path.Value)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return imported
 }
