@@ -86,10 +86,11 @@ func (d *Database) reading(ctx context.Context, f func(conn) error) error {
 			return errors.Join(f(c), c.exec("ROLLBACK"))
 		})
 		if !quiet || d.stamp() == before {
-			break
+			return d.problem(err)
 		}
 	}
-	return d.problem(err)
+	return &migration.Problem{Err: fmt.Errorf("local database %s: somebody keeps writing to it while it is read", d.path),
+		State: "nothing was written by this run", Next: "let the other process finish (wrangler dev, another d1-rewind), then run again"}
 }
 
 // stamp changes when somebody writes to the main file.

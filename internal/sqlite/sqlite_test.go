@@ -257,3 +257,21 @@ CREATE INDEX i ON parent(b); CREATE VIEW v AS SELECT * FROM child; CREATE TRIGGE
 		t.Errorf("Dump() with a contentless table = %v", err)
 	}
 }
+
+func TestCopiesAreKeptForThirtyDays(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	dir := t.TempDir()
+	d := sqlite.Open(filepath.Join(dir, "0123456789abcdef.sqlite"), filepath.Join(dir, "copies"), func() time.Time { return now })
+	for _, days := range []int{0, 29, 2} { // the first copy is 31 days old at the third
+		now = now.AddDate(0, 0, days)
+		apply(t, d, fmt.Sprintf("CREATE TABLE t%d(x)", days))
+	}
+	kept, err := d.Kept(t.Context())
+	if err != nil || kept.Copies != 2 || !kept.Since.Equal(now.AddDate(0, 0, -2)) {
+		t.Errorf("Kept() = %+v, %v, want the two copies of the last 30 days", kept, err)
+	}
+	if _, err := d.Bookmark(t.Context(), now.AddDate(0, 0, -31)); err == nil {
+		t.Error("Bookmark() of a time before the history succeeded")
+	}
+}
