@@ -37,6 +37,9 @@ func (e *Engine) Restore(ctx context.Context, o RestoreOptions) (Result, error) 
 	}
 	e.progress("restoring to " + string(result.Target))
 	undo, err := e.Environment.Restore(ctx, result.Target)
+	if errors.Is(err, ErrMoved) {
+		return result.settle(&Problem{Err: err, State: stateUntouched, Next: "nothing of the other write was lost; look at d1-rewind status, then restore again"})
+	}
 	if err != nil {
 		return result.settle(fmt.Errorf("restore to %s: %w", result.Target, err))
 	}
@@ -239,6 +242,9 @@ func (e *Engine) Reset(ctx context.Context) (Result, error) {
 	undo, err := resetter.Replace(ctx, fresh)
 	if err != nil {
 		result.Applied = nil
+		if errors.Is(err, ErrMoved) {
+			err = &Problem{Err: err, State: stateUntouched, Next: "nothing of the other write was lost; run reset again"}
+		}
 		return result.settle(fmt.Errorf("replace the database: %w", err))
 	}
 	result.Status, result.PreviousBookmark, result.Rehearsal = Applied, undo, Rehearsal{}
