@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // Engine runs one command against one environment.
@@ -17,7 +19,10 @@ type Engine struct {
 	Table       string // the ledger
 	Journal     bool   // false: no hold, no detection of edited files, no "before"
 	Origin      Origin
+	Worker      Worker // nil: none is known
 	Now         func() time.Time
+	// Sleep waits before a write is sent again; nil: on the clock.
+	Sleep func(ctx context.Context, d time.Duration) error
 
 	// Rehearse tries a batch on a copy of the database and says how it went; nil: not
 	// rehearsed. A refused statement is a *StatementError.
@@ -66,6 +71,10 @@ type Result struct {
 	Rehearsal        Rehearsal
 	DryRun           bool
 	Rival            bool // another run applied the migrations meanwhile
+	WorkerVersion    string   // of the Worker, deployed when the run began; "" if not known
+	WorkerRolledBack string   // restore: the version that was put back first
+	Transport        string   // how the batch is sent, where there is a choice
+	Warnings         []string // what could not be found out and stopped nothing
 	Elapsed          time.Duration
 }
 
@@ -81,6 +90,9 @@ type MigrateOptions struct {
 // attempts bounds how often a run is planned anew because somebody else wrote meanwhile.
 const attempts = 5
 
+// freshness is how long a bookmark counts as that of the moment before the write.
+const freshness = 5 * time.Second
+
 // Migrate applies what is pending. It is the order of a run: read and compare, bookmark,
 // guards, rehearsal, apply, and find out what happened.
 func (e *Engine) Migrate(ctx context.Context, o MigrateOptions) (result Result, err error) {
@@ -88,6 +100,7 @@ func (e *Engine) Migrate(ctx context.Context, o MigrateOptions) (result Result, 
 	result = Result{Status: Failure, DryRun: o.DryRun}
 	defer func() { result.Elapsed = e.Now().Sub(start) }()
 	for range attempts {
+		read := e.Now()
 		plan, err := e.plan(ctx, &result, o)
 		if err != nil {
 			return result.settle(err)
@@ -99,9 +112,14 @@ func (e *Engine) Migrate(ctx context.Context, o MigrateOptions) (result Result, 
 			}
 			return result, nil
 		}
+		planned := result.Bookmark
 		if err := e.rehearse(ctx, &result, plan); errors.Is(err, errRival) {
 			continue
 		} else if err != nil {
+			return result.settle(err)
+		}
+		if result.Transport, err = e.transport(&result, plan, o); err != nil {
+			result.NotRun = plan
 			return result.settle(err)
 		}
 		if o.DryRun {
@@ -110,10 +128,15 @@ func (e *Engine) Migrate(ctx context.Context, o MigrateOptions) (result Result, 
 		}
 		if o.Backup != nil {
 			if err := o.Backup(ctx); err != nil {
-				return result.settle(&Problem{Err: fmt.Errorf("backup before the run: %w", err), State: stateUntouched, Next: "mend what stopped the backup, or run without it"})
+				return result.settle(fmt.Errorf("backup before the run: %w", err))
 			}
 		}
-		err = e.apply(ctx, &result, plan, o)
+		if e.Now().Sub(read) > freshness && len(result.Applied) == 0 {
+			if err := e.bookmark(ctx, &result); err != nil {
+				return result.settle(err)
+			}
+		}
+		err = e.apply(ctx, &result, plan, planned, o)
 		if errors.Is(err, ErrMoved) || errors.Is(err, errRival) {
 			e.progress("somebody else wrote to the database meanwhile: comparing again")
 			continue
@@ -124,8 +147,34 @@ func (e *Engine) Migrate(ctx context.Context, o MigrateOptions) (result Result, 
 		result.Status = Applied
 		return result, nil
 	}
-	return result.settle(&Problem{Err: ErrMoved, State: stateUntouched,
+	return result.settle(&Problem{Err: ErrMoved, State: e.stateAfter(&result),
 		Next: "stop what keeps writing to the database (another run, wrangler dev) and run again"})
+}
+
+// transport asks how plan will be sent, where there is a choice.
+func (e *Engine) transport(result *Result, plan []Migration, o MigrateOptions) (string, error) {
+	chooser, ok := e.Environment.(Transporter)
+	if !ok {
+		return "", nil
+	}
+	said := ""
+	for _, group := range groups(plan, o) {
+		how, err := chooser.Transport(e.batch(group, result, o.ReleaseHold))
+		if err != nil {
+			return "", err
+		}
+		if said == "" || len(how) > len(said) { // the longer one has a reason
+			said = how
+		}
+	}
+	return said, nil
+}
+
+func groups(plan []Migration, o MigrateOptions) [][]Migration {
+	if o.PerMigration {
+		return slices.Collect(slices.Chunk(plan, 1))
+	}
+	return [][]Migration{plan}
 }
 
 // Status compares and rehearses, and writes nothing.
@@ -140,6 +189,9 @@ func (e *Engine) Status(ctx context.Context) (Result, error) {
 		if err := e.rehearse(ctx, &result, plan); errors.Is(err, errRival) {
 			return e.Status(ctx) // applied since it was read
 		} else if err != nil {
+			return result.settle(err)
+		}
+		if result.Transport, err = e.transport(&result, plan, MigrateOptions{}); err != nil {
 			return result.settle(err)
 		}
 		result.Status = Pending
@@ -174,22 +226,40 @@ func (e *Engine) plan(ctx context.Context, result *Result, o MigrateOptions) ([]
 	return planned, nil
 }
 
-// past reads the bookmark of now, the ledger and the journal.
+// past reads the bookmark of now, the ledger, the journal and the Worker's version, all at
+// the same time: the run is one round trip deep so far.
 func (e *Engine) past(ctx context.Context, result *Result) (recorded, error) {
 	if err := ctx.Err(); err != nil {
 		return recorded{}, err
 	}
-	bookmark, err := e.Environment.Bookmark(ctx, time.Time{})
-	if err != nil {
-		return recorded{}, fmt.Errorf("read the bookmark: %w", err)
-	}
-	if len(result.Applied) == 0 {
-		result.Bookmark = bookmark
-		if e.OnBookmark != nil {
-			e.OnBookmark(bookmark)
+	var (
+		past   recorded
+		noted  = *result
+		worker = make(chan struct{})
+	)
+	whole, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go func() {
+		defer close(worker)
+		e.deployed(whole, result)
+	}()
+	reads, ctx := errgroup.WithContext(whole)
+	reads.Go(func() error {
+		if len(noted.Applied) > 0 {
+			return nil
 		}
+		return e.bookmark(ctx, &noted)
+	})
+	reads.Go(func() (err error) {
+		past, err = readRecorded(ctx, e.Environment, e.Table)
+		return err
+	})
+	err := reads.Wait()
+	if err != nil {
+		cancel()
 	}
-	past, err := readRecorded(ctx, e.Environment, e.Table)
+	<-worker
+	result.Bookmark = noted.Bookmark
 	if err != nil {
 		return past, err
 	}
@@ -197,6 +267,33 @@ func (e *Engine) past(ctx context.Context, result *Result) (recorded, error) {
 		past.journal = nil
 	}
 	return past, nil
+}
+
+// bookmark reads the state of now as the one before the run.
+func (e *Engine) bookmark(ctx context.Context, result *Result) error {
+	bookmark, err := e.Environment.Bookmark(ctx, time.Time{})
+	if err != nil {
+		return fmt.Errorf("read the bookmark: %w", err)
+	}
+	result.Bookmark = bookmark
+	if e.OnBookmark != nil {
+		e.OnBookmark(bookmark)
+	}
+	return nil
+}
+
+// deployed notes the Worker's version. Not being able to read it stops nothing.
+func (e *Engine) deployed(ctx context.Context, result *Result) {
+	if e.Worker == nil || result.WorkerVersion != "" || len(result.Warnings) > 0 {
+		return
+	}
+	version, err := e.Worker.Deployed(ctx)
+	switch {
+	case err == nil:
+		result.WorkerVersion = version
+	case ctx.Err() == nil:
+		result.Warnings = append(result.Warnings, fmt.Sprintf("the Worker's deployed version is not recorded: %v", err))
+	}
 }
 
 func heldProblem(held []string) *Problem {
@@ -212,6 +309,7 @@ func heldProblem(held []string) *Problem {
 func (e *Engine) batch(group []Migration, result *Result, release bool) Batch {
 	batch := Batch{Planned: result.Bookmark, Statements: []BatchStatement{createLedger(e.Table)}}
 	entry := e.entry("migrate", result.Bookmark)
+	entry.WorkerVersion = result.WorkerVersion
 	for _, m := range group {
 		batch.Statements = append(batch.Statements, insertLedger(e.Table, m.Name))
 		for _, s := range m.Statements {
@@ -246,7 +344,7 @@ func (e *Engine) rehearse(ctx context.Context, result *Result, plan []Migration)
 	}
 	result.NotRun = plan
 	if refused, ok := errors.AsType[*StatementError](err); ok {
-		if refused.byRival(batch) {
+		if refused.byRival(batch, e.Table) {
 			result.Rival = true
 			return errRival
 		}
@@ -261,13 +359,9 @@ func (e *Engine) rehearse(ctx context.Context, result *Result, plan []Migration)
 var errRival = errors.New("another run applied the migration meanwhile")
 
 // apply commits plan and finds out what happened where the answer does not say.
-func (e *Engine) apply(ctx context.Context, result *Result, plan []Migration, o MigrateOptions) error {
-	groups := [][]Migration{plan}
-	if o.PerMigration {
-		groups = slices.Collect(slices.Chunk(plan, 1))
-	}
+func (e *Engine) apply(ctx context.Context, result *Result, plan []Migration, planned Bookmark, o MigrateOptions) error {
 	done := 0
-	for i, group := range groups {
+	for i, group := range groups(plan, o) {
 		result.NotRun = plan[done:]
 		if err := ctx.Err(); err != nil {
 			return err
@@ -278,17 +372,15 @@ func (e *Engine) apply(ctx context.Context, result *Result, plan []Migration, o 
 			if err != nil {
 				return fmt.Errorf("read the bookmark: %w", err)
 			}
-			before = b
+			before, planned = b, b
 		}
 		e.progress("applying " + group[0].Name + more(len(group)-1))
 		step := *result
 		step.Bookmark = before
 		batch := e.batch(group, &step, o.ReleaseHold)
-		err := e.Environment.Apply(ctx, batch)
-		if err != nil {
-			if err = e.outcome(ctx, err, batch, group, result); err != nil {
-				return err
-			}
+		batch.Planned = planned
+		if err := e.commit(ctx, batch, group, result); err != nil {
+			return err
 		}
 		done += len(group)
 		result.Applied = append(result.Applied, group...)
@@ -297,29 +389,87 @@ func (e *Engine) apply(ctx context.Context, result *Result, plan []Migration, o 
 	return nil
 }
 
-// outcome turns the error of an Apply into what is true of the database; nil means that
-// the batch was committed all the same.
-func (e *Engine) outcome(ctx context.Context, cause error, batch Batch, group []Migration, result *Result) error {
-	if errors.Is(cause, ErrMoved) {
-		return cause
-	}
-	if refused, ok := errors.AsType[*StatementError](cause); ok {
-		if refused.byRival(batch) {
-			result.Rival = true
-			return errRival
+// sends bounds how often one batch is sent: again only after the database has shown that
+// it was not committed, and only for errors known to pass.
+const sends = 4
+
+// commit sends batch until it is known to be committed (nil) or known to have failed.
+func (e *Engine) commit(ctx context.Context, batch Batch, group []Migration, result *Result) error {
+	wait := time.Second
+	for send := 1; ; send++ {
+		cause := e.Environment.Apply(ctx, batch)
+		if cause == nil {
+			return nil
 		}
-		p := locate(refused, batch, group)
+		again, err := e.outcome(ctx, cause, batch, group, result)
+		if !again || send == sends || ctx.Err() != nil {
+			return err
+		}
+		unclear, _ := errors.AsType[*ApplyError](cause)
+		pause := max(wait, unclear.After)
+		wait *= 2
+		e.progress(fmt.Sprintf("%v; the database shows that nothing was committed: sending again in %s", cause, pause.Round(time.Second)))
+		if e.sleep(ctx, pause) != nil {
+			return err
+		}
+	}
+}
+
+func (e *Engine) sleep(ctx context.Context, d time.Duration) error {
+	if e.Sleep != nil {
+		return e.Sleep(ctx, d)
+	}
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(d):
+		return nil
+	}
+}
+
+// outcome turns the error of an Apply into what is true of the database; nil means that
+// the batch was committed all the same. again tells that it was not, and that sending the
+// same batch again makes sense.
+func (e *Engine) outcome(ctx context.Context, cause error, batch Batch, group []Migration, result *Result) (again bool, err error) {
+	if errors.Is(cause, ErrMoved) {
+		return false, cause
+	}
+	unclear, isUnclear := errors.AsType[*ApplyError](cause)
+	refused, isRefused := errors.AsType[*StatementError](cause)
+	notApplied := func() error {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		p := &Problem{Err: cause, Next: "mend the cause and run again"}
+		if isRefused {
+			p = locate(refused, batch, group)
+		} else if known, ok := errors.AsType[*Problem](cause); ok {
+			p = &Problem{Kind: known.Kind, Err: known.Err, Next: known.Next}
+		}
 		p.State = e.stateAfter(result)
 		return p
 	}
+	switch {
+	case isRefused && !isUnclear && refused.byRival(batch, e.Table):
+		result.Rival = true
+		return false, errRival
+	case isRefused && !isUnclear:
+		return false, notApplied()
+	case isUnclear && unclear.Untouched:
+		return unclear.Transient, notApplied()
+	}
 	// The answer is lost or unclear: only the database can tell. A cancelled run asks too,
 	// within the few seconds that a cancelled job has.
-	asking, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	asking, cancel := context.WithoutCancel(ctx), context.CancelFunc(func() {})
+	if ctx.Err() != nil {
+		asking, cancel = context.WithTimeout(asking, 5*time.Second)
+	}
 	defer cancel()
+	e.progress("no clear answer: asking the database what it has committed")
 	past, err := readRecorded(asking, e.Environment, e.Table)
 	if err != nil {
-		return &Problem{Kind: Unknown, Err: errors.Join(cause, err), State: "it is not known whether the run was committed",
-			Next: fmt.Sprintf("look again when the database answers: d1-rewind status; the state before is %s", result.Bookmark)}
+		return false, &Problem{Kind: Unknown, Err: fmt.Errorf("%w; and then the ledger could not be read: %w", cause, err), State: "it is not known whether the run was committed",
+			Next: fmt.Sprintf("look again when the database answers: d1-rewind status; running again is safe, nothing is applied twice; the state before is %s", result.Bookmark)}
 	}
 	present := 0
 	for _, m := range group {
@@ -330,23 +480,18 @@ func (e *Engine) outcome(ctx context.Context, cause error, batch Batch, group []
 	run := batch.run()
 	ours := slices.ContainsFunc(past.journal, func(j Entry) bool { return j.Run == run })
 	switch {
-	case present == 0:
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		p := &Problem{Err: cause, State: e.stateAfter(result), Next: "mend the cause and run again"}
-		if known, ok := errors.AsType[*Problem](cause); ok && known.Next != "" {
-			p.Next = known.Next
-		}
-		return p
-	case present == len(group) && (ours || !e.Journal):
-		return nil
-	case present == len(group):
+	case ours && present == len(group):
+		return false, nil
+	case present == 0 && !ours:
+		return isUnclear && unclear.Transient, notApplied()
+	case run == "" && present == len(group) && !isRefused: // without a journal the ledger alone judges
+		return false, nil
+	case isRefused && refused.byRival(batch, e.Table), past.byOthers(group):
 		result.Rival = true
-		return errRival
+		return false, errRival
 	default:
-		return &Problem{Kind: Unknown, Err: fmt.Errorf("%d of %d migrations of one transaction are in the ledger: %w", present, len(group), cause),
-			State: "the transaction was not kept whole; nothing more was touched",
+		return false, &Problem{Kind: Unknown, Err: fmt.Errorf("%d of %d migrations of one transaction are in the ledger, but no run's journal row: %w", present, len(group), cause),
+			State: "either the service did not keep the transaction whole, or another tool applied them at the same moment; nothing more was touched",
 			Next:  fmt.Sprintf("compare the schema with the files, or go back: d1-rewind restore --bookmark %s", result.Bookmark)}
 	}
 }
@@ -361,9 +506,13 @@ func (b Batch) run() string {
 }
 
 // byRival tells whether the ledger's UNIQUE name refused the statement: the migration was
-// applied since the run was planned.
-func (e *StatementError) byRival(batch Batch) bool {
-	if e.Index < 0 || e.Index >= len(batch.Statements) || !strings.Contains(e.Text, "UNIQUE constraint failed") {
+// applied since the run was planned. Where the database did not say which statement it
+// was, its words have to do.
+func (e *StatementError) byRival(batch Batch, table string) bool {
+	if e.Index < 0 {
+		return strings.Contains(e.Text, "UNIQUE constraint failed: "+table+".name")
+	}
+	if e.Index >= len(batch.Statements) || !strings.Contains(e.Text, "UNIQUE constraint failed") {
 		return false
 	}
 	s := batch.Statements[e.Index]
@@ -381,6 +530,11 @@ func (e *Engine) stateAfter(result *Result) string {
 func locate(refused *StatementError, batch Batch, plan []Migration) *Problem {
 	p := &Problem{Err: refused, Next: "mend the statement and run again"}
 	if refused.Index < 0 || refused.Index >= len(batch.Statements) {
+		if len(plan) == 1 {
+			p.File = plan[0].Name
+		} else if len(plan) > 1 {
+			p.Err = fmt.Errorf("in one of %s: %w", strings.Join(names(plan), ", "), refused)
+		}
 		return p
 	}
 	s := batch.Statements[refused.Index]

@@ -28,11 +28,12 @@ type Environment interface {
 	// Apply runs batch in one transaction. A *StatementError means that a statement was
 	// refused and nothing was committed, ErrMoved that the database is no longer in the
 	// state batch was planned for, and nothing was written. After any other error the
-	// outcome is unknown and has to be read from the ledger.
+	// outcome has to be read from the ledger; an *ApplyError says more about it.
 	Apply(ctx context.Context, batch Batch) error
 
 	// Restore puts the database back to the state named to and returns the bookmark that
 	// undoes it. The ledger and the journal are part of the database and travel back too.
+	// An *ApplyError means that it may have happened, unless it says Untouched.
 	Restore(ctx context.Context, to Bookmark) (undo Bookmark, err error)
 }
 
@@ -40,6 +41,9 @@ type Environment interface {
 type Query struct {
 	SQL  string
 	Args []any // nil, string, int64, float64, []byte
+	// Optional names a table that may be missing: then only this query has an error. An
+	// environment that runs all queries of a Read as one needs to know.
+	Optional string
 }
 
 // Rows is the answer to a Query. Values are nil, int64, float64, string or []byte.
@@ -51,7 +55,9 @@ type Rows struct {
 
 // Batch is what one transaction runs.
 type Batch struct {
-	// Planned is the bookmark of the state that the batch was planned for.
+	// Planned is the bookmark of the state that the batch was planned for; "" if it fits
+	// any. Environments that can't compare it within the transaction leave it to the
+	// ledger's UNIQUE name.
 	Planned    Bookmark
 	Statements []BatchStatement
 }
@@ -74,6 +80,18 @@ type StatementError struct {
 
 func (e *StatementError) Error() string { return e.Text }
 
+// ApplyError is what an environment knows about a write that was not answered with a
+// clear success. What became of it is for the ledger to say.
+type ApplyError struct {
+	Err       error         // *StatementError where a statement was refused
+	Untouched bool          // the write did not reach the database
+	Transient bool          // the same write may well succeed if it is sent again
+	After     time.Duration // how long the service asks to wait before that, 0 if it does not
+}
+
+func (e *ApplyError) Error() string { return e.Err.Error() }
+func (e *ApplyError) Unwrap() error { return e.Err }
+
 // ErrMoved is returned by Environment.Apply when somebody else wrote to the database
 // between planning and applying. Nothing was written.
 var ErrMoved = errors.New("the database changed while the run was being prepared")
@@ -89,6 +107,21 @@ type Kept struct {
 	Bytes  int64
 	Oldest Bookmark  // "" without copies
 	Since  time.Time // when the oldest copy was taken
+}
+
+// A Transporter is an environment with more than one way to take a batch.
+type Transporter interface {
+	// Transport says in a few words how batch will be sent, and why if that is not the
+	// usual way. The error is a *Problem where the batch can't be sent as it was asked for.
+	Transport(batch Batch) (string, error)
+}
+
+// A Worker is the deployed program that uses the database.
+type Worker interface {
+	// Deployed returns the id of the version that serves the requests.
+	Deployed(ctx context.Context) (version string, err error)
+	// Rollback makes version serve all requests; why is kept with the deployment.
+	Rollback(ctx context.Context, version, why string) error
 }
 
 // A Resetter is an environment that may be emptied: a local one.

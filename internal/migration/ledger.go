@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // JournalTable is the table of our own that keeps what wrangler's ledger can't.
@@ -84,7 +86,7 @@ const createJournal = `CREATE TABLE IF NOT EXISTS ` + JournalTable + ` (
 
 // journalStatements records e, creating the table if need be.
 func journalStatements(e Entry) []BatchStatement {
-	var hold, undone any
+	var hold, undone string
 	if e.SetsHold {
 		hold = mustJSON(nonNil(e.Hold))
 	}
@@ -94,9 +96,10 @@ func journalStatements(e Entry) []BatchStatement {
 	return []BatchStatement{
 		{Query: Query{SQL: createJournal}},
 		{Query: Query{
+			// Empty text stands for NULL: parameters of D1's REST API are documented as strings.
 			SQL: `INSERT INTO ` + JournalTable + ` (run, kind, at, migrations, bookmark, hold, undone,
   worker_version, commit_sha, run_url, pull_request, actor, tool_version)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+VALUES (?, ?, ?, ?, ?, nullif(?, ''), nullif(?, ''), ?, ?, ?, ?, ?, ?)`,
 			Args: []any{e.Run, e.Kind, e.At, mustJSON(nonNil(e.Migrations)), string(e.Bookmark), hold, undone,
 				e.WorkerVersion, e.Origin.Commit, e.Origin.RunURL, e.Origin.PullRequest, e.Origin.Actor, e.Origin.ToolVersion},
 		}},
@@ -110,20 +113,30 @@ type recorded struct {
 	journal      []Entry // oldest first
 }
 
-// readRecorded reads ledger and journal, either of which may not exist. A ledger that
-// can't keep the promise of exactly once is a *Problem of kind Refused.
+// readRecorded reads ledger and journal, either of which may not exist, at the same time:
+// a missing one fails the whole request of an environment that runs queries as one. A
+// ledger that can't keep the promise of exactly once is a *Problem of kind Refused.
 func readRecorded(ctx context.Context, env Environment, table string) (recorded, error) {
-	rows, err := env.Read(ctx,
-		Query{SQL: "SELECT * FROM " + quoteName(table) + " ORDER BY 1"},
-		Query{SQL: "SELECT * FROM " + JournalTable + " ORDER BY id"},
-		Query{SQL: `SELECT i.name, i.partial, c.name FROM pragma_index_list(?1) AS i, pragma_index_info(i.name) AS c WHERE i."unique"`, Args: []any{table}},
-		Query{SQL: `SELECT name, type, pk FROM pragma_table_info(?1)`, Args: []any{table}},
-	)
+	var ledgerRows, journalRows []Rows
+	reads, ctx := errgroup.WithContext(ctx)
+	reads.Go(func() (err error) {
+		ledgerRows, err = env.Read(ctx,
+			Query{SQL: "SELECT * FROM " + quoteName(table) + " ORDER BY 1", Optional: table},
+			Query{SQL: `SELECT i.name, i.partial, c.name FROM pragma_index_list(?1) AS i, pragma_index_info(i.name) AS c WHERE i."unique"`, Args: []any{table}},
+			Query{SQL: `SELECT name, type, pk FROM pragma_table_info(?1)`, Args: []any{table}},
+		)
+		return err
+	})
+	reads.Go(func() (err error) {
+		journalRows, err = env.Read(ctx, Query{SQL: "SELECT * FROM " + JournalTable + " ORDER BY id", Optional: JournalTable})
+		return err
+	})
+	err := reads.Wait()
 	if err != nil {
 		return recorded{}, err
 	}
 	var r recorded
-	ledger, journal, unique, columns := rows[0], rows[1], rows[2], rows[3]
+	ledger, unique, columns, journal := ledgerRows[0], ledgerRows[1], ledgerRows[2], journalRows[0]
 	switch {
 	case ledger.Err == nil:
 		if unique.Err != nil || columns.Err != nil {
@@ -255,6 +268,26 @@ func (r recorded) held() []File {
 
 func (r recorded) applied(name string) bool {
 	return slices.ContainsFunc(r.ledger, func(row LedgerRow) bool { return row.Name == name })
+}
+
+// workerVersion returns the Worker's version from before the first run that a restore to
+// target undoes, "" if none was recorded. Bookmarks of one database sort by time.
+func (r recorded) workerVersion(target Bookmark) string {
+	for _, e := range r.journal {
+		if e.Kind == "migrate" && e.Bookmark >= target && e.WorkerVersion != "" {
+			return e.WorkerVersion
+		}
+	}
+	return ""
+}
+
+// byOthers tells whether the journal has runs that applied some of group.
+func (r recorded) byOthers(group []Migration) bool {
+	return slices.ContainsFunc(r.journal, func(j Entry) bool {
+		return j.Kind != "restore" && slices.ContainsFunc(j.Migrations, func(f File) bool {
+			return slices.ContainsFunc(group, func(m Migration) bool { return m.Name == f.Name })
+		})
+	})
 }
 
 // missingTable tells whether err is SQLite's "no such table" for the table.

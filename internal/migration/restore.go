@@ -9,11 +9,16 @@ import (
 	"time"
 )
 
-// RestoreOptions say where to go back to; exactly one is set.
+// RestoreOptions say where to go back to; exactly one of the first three is set.
 type RestoreOptions struct {
 	Bookmark  Bookmark
 	Timestamp time.Time
 	Before    string // a migration: the state before the run that applied it
+
+	RollbackWorker bool   // put the Worker back first
+	WorkerVersion  string // to which version; "": the one that the journal recorded
+	// Confirm is asked once the target is known and before anything is written; nil: not asked.
+	Confirm func(Result) error
 }
 
 // Restore goes back and holds what that undid: Time Travel rewinds ledger and journal
@@ -28,6 +33,16 @@ func (e *Engine) Restore(ctx context.Context, o RestoreOptions) (Result, error) 
 	if err != nil {
 		return result.settle(err)
 	}
+	if o.Confirm != nil {
+		if err := o.Confirm(result); err != nil {
+			return result.settle(err)
+		}
+	}
+	if o.RollbackWorker {
+		if err := e.rollbackWorker(ctx, &result, o, before); err != nil {
+			return result.settle(err)
+		}
+	}
 	if result.Target == result.Bookmark {
 		result.Status, result.PreviousBookmark = UpToDate, result.Bookmark
 		return result, nil
@@ -35,13 +50,12 @@ func (e *Engine) Restore(ctx context.Context, o RestoreOptions) (Result, error) 
 	if err := ctx.Err(); err != nil {
 		return result.settle(err)
 	}
-	e.progress("restoring to " + string(result.Target))
+	e.progress(fmt.Sprintf("restoring the database to %s; %s undoes that", result.Target, result.Bookmark))
 	undo, err := e.Environment.Restore(ctx, result.Target)
-	if errors.Is(err, ErrMoved) {
-		return result.settle(&Problem{Err: err, State: stateUntouched, Next: "nothing of the other write was lost; look at d1-rewind status, then restore again"})
-	}
 	if err != nil {
-		return result.settle(fmt.Errorf("restore to %s: %w", result.Target, err))
+		if undo, err = e.restored(ctx, &result, before, err); err != nil {
+			return result.settle(result.withWorker(err))
+		}
 	}
 	result.PreviousBookmark = undo
 	if err := e.hold(context.WithoutCancel(ctx), &result, before); err != nil {
@@ -51,6 +65,98 @@ func (e *Engine) Restore(ctx context.Context, o RestoreOptions) (Result, error) 
 	}
 	result.Status = Restored
 	return result, nil
+}
+
+// rollbackWorker puts the Worker back, unless it is there already.
+func (e *Engine) rollbackWorker(ctx context.Context, result *Result, o RestoreOptions, past recorded) error {
+	if e.Worker == nil {
+		return usage("name it with --worker", "no Worker is known that could be put back")
+	}
+	version := o.WorkerVersion
+	if version == "" {
+		version = past.workerVersion(result.Target)
+	}
+	if version == "" {
+		return usage("name it with --worker-version (wrangler versions list shows them), or leave out --rollback-worker",
+			"the journal recorded no Worker version for the runs after %s", result.Target)
+	}
+	if version == result.WorkerVersion {
+		e.progress("the Worker runs version " + version + " already")
+		return nil
+	}
+	e.progress("putting the Worker back to version " + version)
+	if err := e.Worker.Rollback(ctx, version, "d1-rewind restore to "+string(result.Target)); err != nil {
+		if now, readErr := e.Worker.Deployed(context.WithoutCancel(ctx)); readErr != nil || now != version {
+			p := &Problem{Err: fmt.Errorf("put the Worker back to version %s: %w", version, err), State: "the database was not touched",
+				Next: "put the Worker back by hand (wrangler rollback), then restore without --rollback-worker"}
+			if known, ok := errors.AsType[*Problem](err); ok && known.Next != "" {
+				p.Next = known.Next
+			}
+			return p
+		}
+	}
+	result.WorkerRolledBack = version
+	return nil
+}
+
+// withWorker adds to the problem of a restore that failed after the Worker was put back
+// what that leaves behind.
+func (r *Result) withWorker(err error) error {
+	if r.WorkerRolledBack == "" {
+		return err
+	}
+	p := &Problem{}
+	if known, ok := errors.AsType[*Problem](err); ok {
+		*p = *known
+	}
+	p.Err = err
+	p.State = strings.TrimPrefix(p.State+"; ", "; ") + fmt.Sprintf("the Worker was put back to version %s, the database was not", r.WorkerRolledBack)
+	p.Next = strings.TrimPrefix(p.Next+"; ", "; ") + "run the same restore again (the Worker is found in place)"
+	if r.WorkerVersion != "" {
+		p.Next += ", or put the Worker forward again: wrangler rollback " + r.WorkerVersion
+	}
+	return p
+}
+
+// restored finds out what became of a restore that was not answered with success. It is
+// never sent again: a second one would discard what was written since the first.
+func (e *Engine) restored(ctx context.Context, result *Result, before recorded, cause error) (undo Bookmark, err error) {
+	if errors.Is(cause, ErrMoved) {
+		return "", &Problem{Err: cause, State: stateUntouched, Next: "nothing of the other write was lost; look at d1-rewind status, then restore again"}
+	}
+	unclear, ok := errors.AsType[*ApplyError](cause)
+	if !ok || unclear.Untouched {
+		return "", fmt.Errorf("restore to %s: %w", result.Target, cause)
+	}
+	asking, cancel := context.WithoutCancel(ctx), context.CancelFunc(func() {})
+	if ctx.Err() != nil {
+		asking, cancel = context.WithTimeout(asking, 5*time.Second)
+	}
+	defer cancel()
+	e.progress("no clear answer: asking the database what it is now")
+	after, err := readRecorded(asking, e.Environment, e.Table)
+	var now Bookmark
+	if err == nil {
+		now, err = e.Environment.Bookmark(asking, time.Time{})
+	}
+	unknown := func(err error) *Problem {
+		return &Problem{Kind: Unknown, Err: fmt.Errorf("restore to %s: %w", result.Target, err), State: "it is not known whether the database was restored; the restore is not repeated",
+			Next: fmt.Sprintf("look at d1-rewind status and at the data; if it was restored, this undoes it: d1-rewind restore --bookmark %s; if not, run the same restore again", result.Bookmark)}
+	}
+	gone := func(row LedgerRow) bool { return !after.applied(row.Name) }
+	rewound := func(entry Entry) bool {
+		return !slices.ContainsFunc(after.journal, func(k Entry) bool { return k.Run == entry.Run })
+	}
+	switch {
+	case err != nil:
+		return "", unknown(fmt.Errorf("%w; and then the database could not be read: %w", cause, err))
+	case slices.ContainsFunc(before.ledger, gone), slices.ContainsFunc(before.journal, rewound):
+		return result.Bookmark, nil // only a restore takes these back
+	case now == result.Bookmark:
+		return "", &Problem{Err: fmt.Errorf("restore to %s: %w", result.Target, cause), State: "the database was not restored; it is as it was before", Next: "run the same restore again"}
+	default:
+		return "", unknown(cause)
+	}
 }
 
 // hold finds out what a restore undid and writes it into the restored database.
@@ -67,10 +173,6 @@ func (e *Engine) hold(ctx context.Context, result *Result, before recorded) erro
 	if len(result.Holding) == 0 && len(after.held()) == 0 {
 		return nil
 	}
-	now, err := e.Environment.Bookmark(ctx, time.Time{})
-	if err != nil {
-		return err
-	}
 	entry := e.entry("restore", result.PreviousBookmark)
 	entry.Migrations, entry.Hold, entry.SetsHold = result.Undone, result.Holding, true
 	for _, j := range before.journal {
@@ -79,7 +181,7 @@ func (e *Engine) hold(ctx context.Context, result *Result, before recorded) erro
 			entry.Undone = append(entry.Undone, j)
 		}
 	}
-	return e.Environment.Apply(ctx, Batch{Planned: now, Statements: journalStatements(entry)})
+	return e.commit(ctx, Batch{Statements: journalStatements(entry)}, nil, result)
 }
 
 // target resolves the options to a bookmark. Errors are *Problems of kind Usage.
@@ -196,15 +298,11 @@ func (e *Engine) Baseline(ctx context.Context, to string, force bool, prove func
 	if e.Journal {
 		batch.Statements = append(batch.Statements, journalStatements(entry)...)
 	}
-	if err := e.Environment.Apply(ctx, batch); err != nil {
-		if errors.Is(err, ErrMoved) {
+	if err := e.commit(ctx, batch, plan, &result); err != nil {
+		if errors.Is(err, ErrMoved) || errors.Is(err, errRival) {
 			err = &Problem{Err: err, State: stateUntouched, Next: "run again"}
-		} else {
-			err = e.outcome(ctx, err, batch, plan, &result)
 		}
-		if err != nil {
-			return result.settle(err)
-		}
+		return result.settle(err)
 	}
 	result.Status, result.Applied, result.NotRun = Baselined, plan, nil
 	return result, nil

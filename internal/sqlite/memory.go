@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/ncruces/go-sqlite3"
@@ -18,6 +19,7 @@ import (
 type Memory struct {
 	name   string
 	uri    string
+	mutex  sync.Mutex
 	keep   conn // holds the database while nobody works on it
 	before migration.Bookmark
 }
@@ -46,6 +48,8 @@ func (m *Memory) Close() error {
 
 // Read implements migration.Environment.
 func (m *Memory) Read(_ context.Context, queries ...migration.Query) ([]migration.Rows, error) {
+	m.mutex.Lock()
+	defer m.mutex.Unlock()
 	var results []migration.Rows
 	for _, q := range queries {
 		rows, err := m.keep.query(q)
