@@ -34,6 +34,8 @@ type Process struct {
 	Stdout  io.Writer
 	Stderr  io.Writer
 	Now     func() time.Time // nil: the clock
+	// Sleep waits for what takes time elsewhere; nil: on the clock.
+	Sleep func(context.Context, time.Duration) error
 }
 
 // Main runs the command that the arguments, or in an action the inputs, ask for, and
@@ -105,7 +107,7 @@ func runCommand(ctx context.Context, p Process) int {
 	var all settings
 	if err == nil {
 		if all, r.Err = resolve(given, p.Getenv); r.Err == nil {
-			job := &job{p: p, command: name, title: title, given: given, settings: all, ask: out.ask, progress: out.progress(all)}
+			job := &job{p: p, command: name, title: title, given: given, settings: all, read: out.reader(), progress: out.progress(all)}
 			r = job.run(ctx)
 		}
 	}
@@ -150,7 +152,7 @@ func runAction(ctx context.Context, p Process) int {
 		r.Err = &usageError{"the input environment is missing", "add for example: environment: production"}
 	default:
 		runner.Group("d1-rewind " + mode + " " + given["environment"])
-		j := &job{p: p, command: mode, given: given, settings: all, event: runner.Event(), inAction: true,
+		j := &job{p: p, command: mode, given: given, settings: all, event: runner.Event(), inAction: true, debug: runner.Debug(),
 			progress:   steps(p, all.on("verbose") || runner.Debug(), runner.Print),
 			onBookmark: func(b migration.Bookmark) { warn(runner.SetOutput("bookmark", string(b))) },
 		}
@@ -233,15 +235,17 @@ func steps(p Process, timed bool, write func(string)) func(string) {
 	}
 }
 
-// ask puts a question to the person at the terminal; without one the answer is no.
-func (t terminal) ask(question string) bool {
+// reader returns a function that puts a question to the person at the terminal, nil if
+// there is nobody to ask.
+func (t terminal) reader() func(question string) (string, bool) {
 	if !isTerminal(t.p.Stdin) {
-		return false
+		return nil
 	}
-	fmt.Fprintf(t.p.Stderr, "%s [y/N] ", question)
-	answer, _ := bufio.NewReader(t.p.Stdin).ReadString('\n')
-	answer = strings.ToLower(strings.TrimSpace(answer))
-	return answer == "y" || answer == "yes"
+	return func(question string) (string, bool) {
+		fmt.Fprint(t.p.Stderr, question)
+		answer, err := bufio.NewReader(t.p.Stdin).ReadString('\n')
+		return strings.TrimSpace(answer), err == nil
+	}
 }
 
 // colours are for terminals, and for nobody who set NO_COLOR (https://no-color.org).
@@ -254,11 +258,12 @@ func isTerminal(stream any) bool {
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
-// rollbackCommand is the command that goes back to bookmark, complete and quoted for a
-// shell.
-func rollbackCommand(p Process, given settings, environment string, bookmark migration.Bookmark) string {
-	words := append(programWords(p.Program), "restore", environment, "--bookmark", string(bookmark))
-	for _, name := range []string{"working-directory", "config", "database", "database-id", "migrations-dir", "migrations-table", "persist-to"} {
+// rollbackCommand is the command that goes back, complete and quoted for a shell: restore
+// with extra, and with what the user said about which database is meant.
+func rollbackCommand(p Process, given settings, environment string, extra []string) string {
+	words := append(programWords(p.Program), "restore", environment)
+	words = append(words, extra...)
+	for _, name := range []string{"working-directory", "config", "database", "database-id", "account-id", "migrations-dir", "migrations-table", "persist-to", "worker"} {
 		if given[name] != "" {
 			words = append(words, "--"+name, given[name])
 		}

@@ -4,12 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"time"
+
+	"al.essio.dev/pkg/shellescape"
 
 	"github.com/d1-rewind/d1-rewind/internal/github"
 	"github.com/d1-rewind/d1-rewind/internal/migration"
@@ -28,20 +32,24 @@ type job struct {
 	settings   settings // with environment variables and defaults
 	event      github.Event
 	inAction   bool
-	ask        func(question string) bool // nil: nobody to ask
+	read       func(question string) (answer string, ok bool) // nil: nobody to ask
+	debug      bool                                           // of the runner
 	progress   func(string)
 	onBookmark func(migration.Bookmark)
 
-	target   wrangler.Target
-	database *sqlite.Database
-	engine   *migration.Engine
+	target      wrangler.Target
+	environment migration.Environment
+	dump        func(context.Context, io.Writer) error
+	database    *sqlite.Database // a local environment's
+	remote      *remote          // nil in a local one
+	engine      *migration.Engine
 }
 
 // run resolves what is meant and runs the command. The report is complete as far as the
 // command came.
 func (j *job) run(ctx context.Context) report.Report {
 	r := report.Report{Command: j.command, Environment: j.settings["environment"]}
-	if r.Err = j.wire(&r); r.Err != nil {
+	if r.Err = j.wire(ctx, &r); r.Err != nil {
 		if j.command == "doctor" {
 			p := settled(r).Problem()
 			r.Checks = []report.Check{{Name: "configuration", Detail: p.Error(), Next: p.Next}}
@@ -67,7 +75,7 @@ func (j *job) run(ctx context.Context) report.Report {
 		}
 	case "baseline":
 		r.Result, r.Err = j.engine.Baseline(ctx, j.settings["to"], j.settings.on("force"), func(ctx context.Context, files []migration.Migration) error {
-			return rehearsal.Prove(ctx, j.database, files, j.engine.Table, migration.JournalTable)
+			return rehearsal.Prove(ctx, j.environment, files, j.engine.Table, migration.JournalTable)
 		})
 	case "create":
 		r.Path, r.Err = j.create()
@@ -87,13 +95,23 @@ func (j *job) offerWayBack(r *report.Report) {
 		back = r.Result.PreviousBookmark
 	}
 	changed := len(r.Result.Applied) > 0 || r.Result.PreviousBookmark != "" && r.Result.Status != migration.UpToDate
-	if changed && back != "" {
-		r.Rollback = rollbackCommand(j.p, j.given, j.settings["environment"], back)
+	if !changed || back == "" {
+		return
 	}
+	extra := []string{"--bookmark", string(back)}
+	if j.remote != nil {
+		extra = append(extra, "--confirm", r.DatabaseName)
+		if r.Command == "migrate" && r.Result.WorkerVersion != "" {
+			extra = append(extra, "--worker-version", r.Result.WorkerVersion)
+		}
+		r.Fallback = "npx wrangler d1 time-travel restore " + shellescape.Quote(r.DatabaseName) + " --bookmark " + string(back)
+		r.Until = j.p.Now().Add(30 * 24 * time.Hour)
+	}
+	r.Rollback = rollbackCommand(j.p, j.given, j.settings["environment"], extra)
 }
 
 // wire finds configuration, database and migrations directory.
-func (j *job) wire(r *report.Report) error {
+func (j *job) wire(ctx context.Context, r *report.Report) error {
 	s := j.settings
 	dir := s["working-directory"]
 	if err := j.inside("working-directory", dir); err != nil {
@@ -135,8 +153,10 @@ func (j *job) wire(r *report.Report) error {
 		r.Warnings = append(r.Warnings, j.target.Mismatch)
 	}
 	if !j.target.Local {
-		return &usageError{fmt.Sprintf("the environment %q is remote (database %q), and this version reaches local environments only", s["environment"], r.DatabaseName),
-			"use local or local:NAME; remote environments come with a later version"}
+		if err := j.wireRemote(ctx, r); err != nil {
+			return err
+		}
+		return j.wireEngine(r, dir, db)
 	}
 	if s.on("rollback-worker") || s["worker-version"] != "" {
 		return &usageError{"a local environment has no deployed Worker to roll back", "leave out rollback-worker and worker-version"}
@@ -152,6 +172,7 @@ func (j *job) wire(r *report.Report) error {
 		return err
 	}
 	j.database = sqlite.Open(filepath.Join(wrangler.StateDir(state), wrangler.StateFile(db.Identifier())), filepath.Join(state, "d1-rewind"), j.p.Now)
+	j.environment, j.dump = j.database, j.database.Dump
 	r.File = relative(j.database.Path())
 	return j.wireEngine(r, dir, db)
 }
@@ -175,11 +196,12 @@ func (j *job) wireEngine(r *report.Report, configDir string, db wrangler.Databas
 	}
 	r.Directory = shown(directory)
 	j.engine = &migration.Engine{
-		Environment: j.database,
+		Environment: j.environment,
 		Directory:   migration.Directory{FS: os.DirFS(directory), Pattern: pattern, Display: r.Directory},
 		Table:       db.MigrationsTable,
 		Journal:     s.on("journal"),
 		Now:         j.p.Now,
+		Sleep:       j.p.Sleep,
 		OnBookmark:  j.onBookmark,
 		OnProgress:  j.progress,
 		Origin: migration.Origin{Commit: j.event.SHA, RunURL: j.event.RunURL, Actor: j.event.Actor,
@@ -194,7 +216,15 @@ func (j *job) wireEngine(r *report.Report, configDir string, db wrangler.Databas
 	if j.engine.Table == "" {
 		j.engine.Table = wrangler.DefaultMigrationsTable
 	}
-	if s["rehearse"] != "off" {
+	if j.remote != nil && j.remote.worker != "" {
+		j.engine.Worker = j.remote.client.Worker(j.remote.worker)
+	}
+	switch {
+	case s["rehearse"] == "off":
+		j.engine.NoRehearsal = "switched off"
+	case j.remote != nil:
+		j.engine.NoRehearsal = "this version rehearses on local databases only: migrate local first"
+	default:
 		limit, err := parseSize(s["rehearse-limit"])
 		if err != nil {
 			return err
@@ -272,6 +302,10 @@ func (j *job) restore(ctx context.Context, r *report.Report) {
 			return
 		}
 	}
+	o.RollbackWorker, o.WorkerVersion = s.on("rollback-worker") || s["worker-version"] != "", s["worker-version"]
+	if o.Confirm, r.Err = j.confirmed(ctx, r); r.Err != nil {
+		return
+	}
 	r.Result, r.Err = j.engine.Restore(ctx, o)
 }
 
@@ -292,12 +326,22 @@ func (j *job) info(ctx context.Context, r *report.Report) {
 }
 
 func (j *job) reset(ctx context.Context, r *report.Report) {
-	if !j.settings.on("yes") && (j.ask == nil || !j.ask(fmt.Sprintf("Empty the local database %s and apply all migrations?", r.DatabaseName))) {
+	if j.remote == nil && !j.settings.on("yes") && !j.agreed(fmt.Sprintf("Empty the local database %s and apply all migrations?", r.DatabaseName)) {
 		r.Err = &migration.Problem{Kind: migration.Refused, Err: errors.New("reset empties the local database, and nobody confirmed it"),
 			State: "nothing was written", Next: "answer y at a terminal, or add --yes"}
 		return
 	}
 	r.Result, r.Err = j.engine.Reset(ctx)
+}
+
+// agreed puts a question to the person at the terminal; without one the answer is no.
+func (j *job) agreed(question string) bool {
+	if j.read == nil {
+		return false
+	}
+	answer, _ := j.read(question + " [y/N] ")
+	answer = strings.ToLower(answer)
+	return answer == "y" || answer == "yes"
 }
 
 // backup writes the SQL export to file, which appears complete or not at all.
@@ -315,7 +359,7 @@ func (j *job) backup(ctx context.Context, file string) (err error) {
 		}
 	}()
 	j.progress("writing the SQL export to " + file)
-	if err := errors.Join(j.database.Dump(ctx, temp), temp.Sync(), temp.Close()); err != nil {
+	if err := errors.Join(j.dump(ctx, temp), temp.Sync(), temp.Close()); err != nil {
 		return err
 	}
 	return os.Rename(temp.Name(), file)
@@ -358,7 +402,21 @@ func (j *job) doctor(ctx context.Context) []report.Check {
 	}
 	files, err := j.engine.Directory.Read()
 	add("migrations", fmt.Sprintf("%s in %s", migration.Count(len(files), "file"), j.engine.Directory.Display), err)
-	_, err = os.Stat(j.database.Path())
+	if j.remote != nil {
+		j.remote.doctor(ctx, j, add)
+	} else {
+		j.doctorLocal(ctx, add)
+	}
+	if slices.ContainsFunc(checks, func(c report.Check) bool { return !c.OK }) {
+		return checks
+	}
+	result, err := j.engine.Status(ctx)
+	add("ledger", fmt.Sprintf("%d applied, %d pending", len(result.Comparison.Applied), len(result.Comparison.Pending)), err)
+	return checks
+}
+
+func (j *job) doctorLocal(ctx context.Context, add func(name, detail string, err error)) {
+	_, err := os.Stat(j.database.Path())
 	detail := relative(j.database.Path())
 	if errors.Is(err, fs.ErrNotExist) {
 		detail, err = detail+" does not exist yet; migrate creates it", nil
@@ -371,9 +429,6 @@ func (j *job) doctor(ctx context.Context) []report.Check {
 	} else {
 		add("time travel", fmt.Sprintf("%s kept, bookmark now %s", migration.Count(info.Kept.Copies, "state"), info.Bookmark), nil)
 	}
-	result, err := j.engine.Status(ctx)
-	add("ledger", fmt.Sprintf("%d applied, %d pending", len(result.Comparison.Applied), len(result.Comparison.Pending)), err)
-	return checks
 }
 
 // configuration turns an error of the configuration into one of usage, hint included.

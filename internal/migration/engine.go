@@ -27,6 +27,8 @@ type Engine struct {
 	// Rehearse tries a batch on a copy of the database and says how it went; nil: not
 	// rehearsed. A refused statement is a *StatementError.
 	Rehearse func(ctx context.Context, batch Batch) (Rehearsal, error)
+	// NoRehearsal says why Rehearse is nil.
+	NoRehearsal string
 
 	// OnBookmark is called as soon as the bookmark from before the run is known.
 	OnBookmark func(Bookmark)
@@ -70,7 +72,7 @@ type Result struct {
 	Holding          []File      // restore: what is held from now on
 	Rehearsal        Rehearsal
 	DryRun           bool
-	Rival            bool // another run applied the migrations meanwhile
+	Rival            bool     // another run applied the migrations meanwhile
 	WorkerVersion    string   // of the Worker, deployed when the run began; "" if not known
 	WorkerRolledBack string   // restore: the version that was put back first
 	Transport        string   // how the batch is sent, where there is a choice
@@ -332,7 +334,7 @@ func (e *Engine) entry(kind string, bookmark Bookmark) Entry {
 
 func (e *Engine) rehearse(ctx context.Context, result *Result, plan []Migration) error {
 	if e.Rehearse == nil {
-		result.Rehearsal = Rehearsal{Reason: "switched off"}
+		result.Rehearsal = Rehearsal{Reason: e.NoRehearsal}
 		return nil
 	}
 	e.progress(fmt.Sprintf("rehearsing %s on a copy", Count(len(plan), "migration")))

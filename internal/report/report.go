@@ -23,10 +23,12 @@ type Report struct {
 	Directory    string // the migrations directory, as it is named to the user
 	Result       migration.Result
 	Info         *migration.Info
-	Checks       []Check  // doctor
-	Path         string   // create and backup: the file written
-	Rollback     string   // the command that goes back to the state before
-	Warnings     []string // what the user should know and that stopped nothing
+	Checks       []Check   // doctor
+	Path         string    // create and backup: the file written
+	Rollback     string    // the command that goes back to the state before
+	Fallback     string    // wrangler's command for the day when nothing else works, "" for a local environment
+	Until        time.Time // when Time Travel forgets the bookmark; zero if nothing says so
+	Warnings     []string  // what the user should know and that stopped nothing
 	Err          error
 	ExitCode     int
 }
@@ -80,6 +82,11 @@ func (r Report) HeldNames() []string {
 	return slices.DeleteFunc(held, func(n string) bool { return slices.Contains(applied, n) })
 }
 
+// expiry says until when the bookmark lives; a plan that keeps less is not visible from here.
+func (r Report) expiry() string {
+	return fmt.Sprintf("until %s, on the free plan until %s", r.Until.UTC().Format(time.DateOnly), r.Until.AddDate(0, 0, -23).UTC().Format(time.DateOnly))
+}
+
 // Output is one step output.
 type Output struct{ Name, Value string }
 
@@ -105,7 +112,7 @@ func (r Report) Outputs() []Output {
 		{"pending-count", fmt.Sprint(len(pending))},
 		{"hazards", "[]"},
 		{"drift", "unknown"},
-		{"worker-version", ""},
+		{"worker-version", r.Result.WorkerVersion},
 		{"rollback-command", r.Rollback},
 		{"comment-url", ""},
 		{"backup-file", r.backupFile()},
@@ -142,6 +149,12 @@ func JSON(r Report) []byte {
 	}
 	document["rehearsal"] = r.Result.Rehearsal
 	document["dryRun"] = r.Result.DryRun
+	if r.Result.Transport != "" {
+		document["transport"] = r.Result.Transport
+	}
+	if r.Fallback != "" {
+		document["fallbackCommand"], document["bookmarkExpires"] = r.Fallback, r.Until.UTC().Format(time.RFC3339)
+	}
 	if r.File != "" {
 		document["file"] = r.File
 	}
@@ -244,7 +257,13 @@ func (r Report) Notes() []string {
 	if reason := r.Result.Rehearsal.Reason; reason != "" && (len(r.Result.Applied) > 0 || len(c.Pending) > 0) && r.Command != "baseline" {
 		notes = append(notes, "not rehearsed: "+reason)
 	}
-	return append(notes, r.Warnings...)
+	if r.Result.WorkerRolledBack != "" {
+		notes = append(notes, fmt.Sprintf("the Worker was put back to version %s (before: %s)", r.Result.WorkerRolledBack, r.Result.WorkerVersion))
+	}
+	if strings.HasPrefix(r.Result.Transport, "import") {
+		notes = append(notes, "sent by "+r.Result.Transport)
+	}
+	return append(append(notes, r.Result.Warnings...), r.Warnings...)
 }
 
 func names(migrations []migration.Migration) []string {

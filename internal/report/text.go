@@ -49,6 +49,11 @@ func Text(r Report, colour bool) string {
 	if r.Rollback != "" {
 		line("to go back:      %s", printable(r.Rollback))
 	}
+	if r.Fallback != "" {
+		line("                 (%s; it discards every write made since)", r.expiry())
+		line("without us:      %s", printable(r.Fallback))
+		line("                 (then nothing holds what that undoes: the next migrate applies it again)")
+	}
 	return b.String()
 }
 

@@ -91,8 +91,14 @@ type words string
 func (w words) Error() string { return string(w) }
 
 // query runs one statement with parameters and returns its rows.
-func (c conn) query(q migration.Query) (rows migration.Rows, err error) {
+func (c conn) query(q migration.Query) (migration.Rows, error) {
+	answer, err := c.answer(q)
+	return answer.Rows, err
+}
+
+func (c conn) answer(q migration.Query) (rows Answer, err error) {
 	defer recovered(&err)
+	before := c.TotalChanges()
 	stmt, tail, err := c.Prepare(q.SQL)
 	if err != nil {
 		return rows, err
@@ -119,6 +125,7 @@ func (c conn) query(q migration.Query) (rows migration.Rows, err error) {
 		}
 		rows.Values = append(rows.Values, row)
 	}
+	rows.Changes, rows.LastRowID, rows.ReadOnly = c.TotalChanges()-before, c.LastInsertRowID(), stmt.ReadOnly()
 	return rows, stmt.Err()
 }
 
@@ -177,9 +184,18 @@ func recovered(err *error) {
 	}
 }
 
+// Answer is what one statement of a batch gave.
+type Answer struct {
+	migration.Rows
+	Changes   int64 // rows changed by it
+	LastRowID int64
+	ReadOnly  bool // it can't have changed anything
+}
+
 // run executes the statements of a batch one by one inside a transaction that the caller
-// has opened. The error is a *migration.StatementError with D1's words.
-func (c conn) run(batch migration.Batch) error {
+// has opened, and hands each one's answer to each, which may be nil. The error is a
+// *migration.StatementError with D1's words.
+func (c conn) run(batch migration.Batch, each func(Answer)) error {
 	var guard authorizer
 	if err := c.SetAuthorizer(guard.authorize); err != nil {
 		return err
@@ -191,7 +207,10 @@ func (c conn) run(batch migration.Batch) error {
 	}
 	for i, s := range batch.Statements {
 		guard.transaction = false
-		err := c.statement(s.Query)
+		answer, err := c.statement(s.Query)
+		if each != nil {
+			each(answer)
+		}
 		if err == nil && isAlter(s.SQL) {
 			err = c.noNewInternalNames(&guard, internal)
 		}
@@ -227,12 +246,11 @@ func ofFile(err error) bool {
 	return false
 }
 
-func (c conn) statement(q migration.Query) error {
+func (c conn) statement(q migration.Query) (Answer, error) {
 	if len(q.SQL) > maxStatement {
-		return fmt.Errorf("statement too long: SQLITE_TOOBIG (%d bytes, D1 takes %d)", len(q.SQL), maxStatement)
+		return Answer{}, fmt.Errorf("statement too long: SQLITE_TOOBIG (%d bytes, D1 takes %d)", len(q.SQL), maxStatement)
 	}
-	_, err := c.query(q)
-	return err
+	return c.answer(q)
 }
 
 // stickyPragmas outlive the statement that sets them; D1 resets them with each

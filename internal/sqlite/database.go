@@ -175,13 +175,13 @@ func (d *Database) Apply(ctx context.Context, batch migration.Batch) error {
 		if now, err := c.value("PRAGMA data_version"); err != nil || now != version {
 			return errors.Join(err, migration.ErrMoved, c.exec("ROLLBACK"))
 		}
-		return commit(ctx, c, batch)
+		return commit(ctx, c, batch, nil)
 	})
 }
 
 // commit runs batch in the transaction that is open and ends it.
-func commit(ctx context.Context, c conn, batch migration.Batch) error {
-	err := c.run(batch)
+func commit(ctx context.Context, c conn, batch migration.Batch, each func(Answer)) error {
+	err := c.run(batch, each)
 	if err == nil {
 		if err = ctx.Err(); err == nil {
 			if err = c.exec("COMMIT"); err == nil {

@@ -1,10 +1,12 @@
 package sqlite
 
 import (
+	"bufio"
 	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"sync"
 	"time"
 
@@ -68,15 +70,46 @@ func (m *Memory) Bookmark(context.Context, time.Time) (migration.Bookmark, error
 
 // Apply implements migration.Environment.
 func (m *Memory) Apply(ctx context.Context, batch migration.Batch) error {
-	return withConn(ctx, m.uri, sqlite3.OPEN_READWRITE, func(c conn) error {
+	_, err := m.Run(ctx, batch)
+	return err
+}
+
+// Run is Apply, and returns what each statement gave.
+func (m *Memory) Run(ctx context.Context, batch migration.Batch) ([]Answer, error) {
+	var answers []Answer
+	err := withConn(ctx, m.uri, sqlite3.OPEN_READWRITE, func(c conn) error {
 		if err := c.asD1(); err != nil {
 			return err
 		}
 		if err := c.exec("BEGIN IMMEDIATE"); err != nil {
 			return err
 		}
-		return commit(ctx, c, batch)
+		return commit(ctx, c, batch, func(a Answer) { answers = append(answers, a) })
 	})
+	return answers, err
+}
+
+// Content returns the database as SQLite would write it to a file.
+func (m *Memory) Content() ([]byte, error) {
+	m.mutex.Lock()
+	defer m.mutex.Unlock()
+	return serialize(m.keep)
+}
+
+// Load returns a database in memory with the given content, which may be empty.
+func Load(ctx context.Context, content []byte) (*Memory, error) {
+	if len(content) == 0 {
+		content = nil
+	}
+	return newMemory(ctx, "", content)
+}
+
+// Dump writes the database as SQL; see Database.Dump.
+func (m *Memory) Dump(w io.Writer) error {
+	m.mutex.Lock()
+	defer m.mutex.Unlock()
+	out := &dump{c: m.keep, w: bufio.NewWriter(w)}
+	return errors.Join(out.all(), out.w.Flush())
 }
 
 // Restore implements migration.Environment.

@@ -70,9 +70,9 @@ func Resolve(c *Config, s Selection) (Target, error) {
 	if t.Database, t.Mismatch, err = c.pick(env, local, s); err != nil {
 		return Target{}, err
 	}
-	if !local && t.Database.ID == "" {
-		return Target{}, c.fail("add database_id, or pass --database-id",
-			"the binding %q of environment %q has no database_id", t.Database.Binding, s.Environment)
+	if !local && t.Database.ID == "" && t.Database.Name == "" {
+		return Target{}, c.fail("add database_id or database_name, or pass --database-id",
+			"the binding %q of environment %q has neither database_id nor database_name", t.Database.Binding, s.Environment)
 	}
 	return t, nil
 }

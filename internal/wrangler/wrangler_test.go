@@ -349,7 +349,7 @@ func TestResolveErrors(t *testing.T) {
 		{"not_found", wrangler.Selection{Environment: "local:staging", Database: "x\n"}, `wrangler.jsonc: no database "x\n" in environment "local:staging"; there are: ` + all},
 		{"preview_id_does_not_name_a_remote_database", wrangler.Selection{Environment: "production", Database: "id-top-preview"},
 			`wrangler.jsonc: no database "id-top-preview" in environment "production"; there are: "DB" (name "shop", id "id-top")`},
-		{"remote_without_id", wrangler.Selection{Environment: "staging", Database: "NEW"}, `wrangler.jsonc: the binding "NEW" of environment "staging" has no database_id`},
+		{"remote_without_id", wrangler.Selection{Environment: "staging", Database: "NEW"}, `wrangler.jsonc: the binding "NEW" of environment "staging" has neither database_id nor database_name`},
 		{"not_inherited", wrangler.Selection{Environment: "bare"}, "wrangler.jsonc: env.bare has no d1_databases, and environments do not inherit those of the top level"},
 		{"not_inherited_locally", wrangler.Selection{Environment: "local:bare"}, "wrangler.jsonc: env.bare has no d1_databases, and environments do not inherit those of the top level"},
 		{"empty", wrangler.Selection{Environment: "empty"}, "wrangler.jsonc: env.empty.d1_databases is empty"},

@@ -1,0 +1,166 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+	"time"
+
+	"github.com/d1-rewind/d1-rewind/internal/d1"
+	"github.com/d1-rewind/d1-rewind/internal/migration"
+	"github.com/d1-rewind/d1-rewind/internal/report"
+)
+
+// remote is a job's side of Cloudflare.
+type remote struct {
+	client   *d1.Client
+	database *d1.Database
+	worker   string // the Worker's name, "" if none is known
+	account  string
+}
+
+// wireRemote makes the client for the target. It contacts Cloudflare only if the database
+// has a name and no id.
+func (j *job) wireRemote(ctx context.Context, r *report.Report) error {
+	s := j.settings
+	if err := j.guardPullRequest(); err != nil {
+		return err
+	}
+	token := strings.TrimSpace(s["api-token"])
+	if token == "" {
+		return &usageError{fmt.Sprintf("the environment %q is remote and needs an API token", s["environment"]),
+			"set CLOUDFLARE_API_TOKEN (in the action: the input api-token) to a token with the permission Account > D1 > Edit; for status Read is enough"}
+	}
+	if strings.ContainsAny(token, " \t\r\n") {
+		return &usageError{"the API token has a space or a line break in it", "set CLOUDFLARE_API_TOKEN again, without anything around the token"}
+	}
+	account := s["account-id"]
+	if account == "" {
+		account = j.target.AccountID
+	}
+	if account == "" {
+		return &usageError{"no account id", "set CLOUDFLARE_ACCOUNT_ID, account_id in the configuration, or --account-id; it stands in the dashboard's address"}
+	}
+	config := d1.Config{AccountID: account, Token: token, BaseURL: j.p.Getenv("CLOUDFLARE_API_BASE_URL"), Now: j.p.Now, Sleep: j.p.Sleep, Progress: j.progress}
+	if s.on("verbose") || j.debug {
+		config.Trace = j.progress
+	}
+	client := d1.New(config)
+	db := j.target.Database
+	if db.ID == "" {
+		found, err := client.Named(ctx, db.Name)
+		if err != nil {
+			return err
+		}
+		switch len(found) {
+		case 0:
+			return &usageError{fmt.Sprintf("account %s has no database named %q", account, db.Name), "create it (wrangler d1 create), or check database_name and the account"}
+		case 1:
+			db.ID, r.DatabaseID = found[0].ID, found[0].ID
+		default:
+			var ids []string
+			for _, info := range found {
+				ids = append(ids, info.ID)
+			}
+			return &usageError{fmt.Sprintf("account %s has %d databases named %q: %s", account, len(found), db.Name, strings.Join(ids, ", ")), "say which with --database-id, or database_id in the configuration"}
+		}
+	}
+	j.remote = &remote{client: client, database: client.Database(db.ID, s["transport"]), worker: s["worker"], account: account}
+	if j.remote.worker == "" {
+		j.remote.worker = j.target.Worker
+	}
+	j.environment, j.dump = j.remote.database, j.remote.database.Dump
+	return nil
+}
+
+// writing are the commands that change a database.
+var writing = map[string]bool{"migrate": true, "restore": true, "baseline": true}
+
+// guardPullRequest refuses to write on behalf of a pull request: its SQL, with a token for
+// the database, would be code of a stranger.
+func (j *job) guardPullRequest() error {
+	event := j.event.Name
+	fromPullRequest := strings.HasPrefix(event, "pull_request") || j.event.PullRequest > 0
+	if !j.inAction || !writing[j.command] || !fromPullRequest || j.settings.on("allow-pull-request") || j.settings.on("dry-run") {
+		return nil
+	}
+	return &migration.Problem{Kind: migration.Refused, Err: fmt.Errorf("%s writes to a remote database, and this run belongs to a pull request (event %s)", j.command, event),
+		State: "nothing was contacted or written",
+		Next:  "use mode: status here and migrate on push; allow-pull-request: true is for a database that belongs to the pull request"}
+}
+
+// confirmed guards the restore of a remote database: its name has to be given, or typed at
+// a terminal once what will happen was shown.
+func (j *job) confirmed(ctx context.Context, r *report.Report) (func(migration.Result) error, error) {
+	if j.remote == nil {
+		return nil, nil
+	}
+	if j.target.Database.Name == "" {
+		info, err := j.remote.database.Info(ctx)
+		if err != nil {
+			return nil, err
+		}
+		r.DatabaseName = info.Name
+	}
+	refusal := func(why string) error {
+		return &migration.Problem{Kind: migration.Refused, Err: errors.New(why), State: "nothing was written",
+			Next: fmt.Sprintf("a restore discards every write since then; if that is meant: --confirm %s", r.DatabaseName)}
+	}
+	switch given := j.settings["confirm"]; {
+	case given == r.DatabaseName && given != "":
+		return nil, nil
+	case given != "":
+		return nil, refusal(fmt.Sprintf("confirm is %q, but the database is %q", given, r.DatabaseName))
+	case j.read == nil:
+		return nil, refusal(fmt.Sprintf("the restore of the remote database %q was not confirmed", r.DatabaseName))
+	}
+	return func(result migration.Result) error {
+		typed, ok := j.read(fmt.Sprintf("Restore the remote database %s (%s) to %s?\nEvery write made since then is discarded; %s undoes it.\nType the database's name to go on: ",
+			r.DatabaseName, j.settings["environment"], result.Target, result.Bookmark))
+		switch {
+		case !ok:
+			return refusal(fmt.Sprintf("the restore of the remote database %q was not confirmed", r.DatabaseName))
+		case typed != r.DatabaseName:
+			return refusal(fmt.Sprintf("%q is not the database's name", typed))
+		}
+		return nil
+	}, nil
+}
+
+// doctor checks one thing a line, as far as the line before allows.
+func (m *remote) doctor(ctx context.Context, j *job, add func(name, detail string, err error)) {
+	when, err := m.client.Verify(ctx)
+	add("token", "accepted by Cloudflare", err)
+	if !when.IsZero() {
+		skew := j.p.Now().Sub(when)
+		if math.Abs(skew.Seconds()) > 60 {
+			err = &migration.Problem{Err: fmt.Errorf("this machine's clock differs from Cloudflare's by %s", skew.Round(time.Second)), Next: "set the clock: --timestamp would mean another moment"}
+			add("clock", "", err)
+		} else {
+			add("clock", "agrees with Cloudflare's", nil)
+		}
+	}
+	info, err := m.database.Info(ctx)
+	add("account and database", fmt.Sprintf("account %s, database %s (%s), %d bytes", m.account, info.Name, info.ID, info.Size), err)
+	if err != nil {
+		return
+	}
+	if name := j.target.Database.Name; name != "" && name != info.Name {
+		add("id and name", "", &migration.Problem{Err: fmt.Errorf("the configuration says database_name %q, but database_id %s is %q", name, info.ID, info.Name), Next: "the id wins; mend the configuration"})
+	}
+	if info.Version == "alpha" {
+		add("time travel", "", &migration.Problem{Err: errors.New("an alpha database has no Time Travel"), Next: "move it: https://developers.cloudflare.com/d1/platform/alpha-migration/"})
+		return
+	}
+	now, err := j.engine.Info(ctx, time.Time{})
+	add("time travel", fmt.Sprintf("bookmark now %s", now.Bookmark), err)
+	add("permission D1 Edit", "the token may write", m.database.MayWrite(ctx))
+	if m.worker == "" {
+		add("worker", "none is configured, so no version is recorded", nil)
+		return
+	}
+	version, err := m.client.Worker(m.worker).Deployed(ctx)
+	add("worker", fmt.Sprintf("%s runs version %s; whether the token may roll it back (Workers Scripts Edit) shows only when it does", m.worker, version), err)
+}

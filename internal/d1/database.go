@@ -1,0 +1,424 @@
+package d1
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/cloudflare/cloudflare-go/v4/d1"
+	"github.com/cloudflare/cloudflare-go/v4/option"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/d1-rewind/d1-rewind/internal/migration"
+	"github.com/d1-rewind/d1-rewind/internal/statement"
+)
+
+// Database is a remote D1 database. It implements migration.Environment and
+// migration.Transporter.
+type Database struct {
+	client    *Client
+	id        string
+	transport string // auto, query or import
+}
+
+// Database returns the database with the given id. transport is "auto", "query" or
+// "import": how batches are sent.
+func (c *Client) Database(id, transport string) *Database {
+	return &Database{client: c, id: id, transport: transport}
+}
+
+// post is a typed call for a request with a body; see call.path and call.body.
+func (d *Database) post(ctx context.Context, options ...option.RequestOption) error {
+	var params d1.DatabaseImportParams
+	params.AccountID.Value, params.AccountID.Present = d.client.config.AccountID, true
+	_, err := d.client.databases.Import(ctx, d.id, params, options...)
+	return err
+}
+
+// get is the typed call for the database itself, and for what lies below it; see call.path.
+func (d *Database) get(ctx context.Context, options ...option.RequestOption) error {
+	var params d1.DatabaseGetParams
+	params.AccountID.Value, params.AccountID.Present = d.client.config.AccountID, true
+	_, err := d.client.databases.Get(ctx, d.id, params, options...)
+	return err
+}
+
+func (d *Database) path(tail string) string {
+	return "accounts/" + url.PathEscape(d.client.config.AccountID) + "/d1/database/" + url.PathEscape(d.id) + tail
+}
+
+// statementJSON is one element of the query endpoint's batch form
+// (https://developers.cloudflare.com/api/resources/d1/subresources/database/methods/query/).
+type statementJSON struct {
+	SQL    string `json:"sql"`
+	Params []any  `json:"params,omitempty"`
+}
+
+type batchJSON struct {
+	Batch []statementJSON `json:"batch"`
+}
+
+// rawResult is one element of the raw endpoint's result.
+type rawResult struct {
+	Success bool `json:"success"`
+	Results struct {
+		Columns []string `json:"columns"`
+		Rows    [][]any  `json:"rows"`
+	} `json:"results"`
+}
+
+// Read implements migration.Environment with one request. Where the database refuses one of
+// several queries, which fails them all, it asks again without the one whose optional table
+// is missing, or else for each alone.
+func (d *Database) Read(ctx context.Context, queries ...migration.Query) ([]migration.Rows, error) {
+	rows, err := d.raw(ctx, queries)
+	failed, ok := errors.AsType[*Error](err)
+	if err == nil || !ok || !failed.refused() {
+		return rows, d.client.problem(err, needsD1Read)
+	}
+	rows = make([]migration.Rows, len(queries))
+	if len(queries) == 1 {
+		rows[0].Err = errors.New(failed.Message)
+		return rows, nil
+	}
+	var rest []int
+	for i, q := range queries {
+		if q.Optional != "" && strings.Contains(failed.Message, "no such table: "+q.Optional) {
+			rows[i].Err = errors.New(failed.Message)
+		} else {
+			rest = append(rest, i)
+		}
+	}
+	ask := func(ctx context.Context, which ...int) error {
+		var some []migration.Query
+		for _, i := range which {
+			some = append(some, queries[i])
+		}
+		answers, err := d.Read(ctx, some...)
+		if err != nil {
+			return err
+		}
+		for n, i := range which {
+			rows[i] = answers[n]
+		}
+		return nil
+	}
+	if len(rest) < len(queries) {
+		return rows, ask(ctx, rest...)
+	}
+	each, ctx := errgroup.WithContext(ctx)
+	for _, i := range rest {
+		each.Go(func() error { return ask(ctx, i) })
+	}
+	return rows, each.Wait()
+}
+
+// raw runs queries as one request of the raw endpoint, which keeps the columns' order.
+func (d *Database) raw(ctx context.Context, queries []migration.Query) ([]migration.Rows, error) {
+	if len(queries) == 0 {
+		return nil, nil
+	}
+	var body batchJSON
+	for _, q := range queries {
+		body.Batch = append(body.Batch, statementJSON{q.SQL, q.Args})
+	}
+	a, err := d.client.read(ctx, call{doing: "read from the database", send: d.post, path: d.path("/raw"), body: body})
+	if err != nil {
+		return nil, err
+	}
+	var results []rawResult
+	decoder := json.NewDecoder(bytes.NewReader(a.Result))
+	decoder.UseNumber()
+	if err := decoder.Decode(&results); err != nil || len(results) != len(queries) {
+		return nil, &Error{Doing: "read from the database", Message: fmt.Sprintf("%d results for %d queries", len(results), len(queries)), Status: http.StatusOK, sent: true}
+	}
+	rows := make([]migration.Rows, len(results))
+	for i, r := range results {
+		if !r.Success {
+			return nil, &Error{Doing: "read from the database", Message: "the answer does not say success", Status: http.StatusOK, sent: true}
+		}
+		rows[i].Columns = r.Results.Columns
+		for _, row := range r.Results.Rows {
+			for n := range row {
+				row[n] = value(row[n])
+			}
+			rows[i].Values = append(rows[i].Values, row)
+		}
+	}
+	return rows, nil
+}
+
+// value turns a JSON value into one of migration.Rows. D1 sends blobs as lists of numbers,
+// and every number as a double: integers above 2^53 have lost digits.
+func value(v any) any {
+	switch v := v.(type) {
+	case json.Number:
+		if n, err := v.Int64(); err == nil {
+			return n
+		}
+		f, _ := v.Float64()
+		return f
+	case []any:
+		blob := make([]byte, 0, len(v))
+		for _, b := range v {
+			if n, ok := b.(json.Number); ok {
+				i, _ := n.Int64()
+				blob = append(blob, byte(i))
+			}
+		}
+		return blob
+	default:
+		return v
+	}
+}
+
+// retention is how long Time Travel goes back on a paid plan, and on the free one
+// (https://developers.cloudflare.com/d1/reference/time-travel/).
+const (
+	retention     = 30 * 24 * time.Hour
+	freeRetention = 7 * 24 * time.Hour
+)
+
+// Bookmark implements migration.Environment
+// (GET …/time_travel/bookmark; wrangler's packages/wrangler/src/d1/timeTravel/utils.ts).
+func (d *Database) Bookmark(ctx context.Context, at time.Time) (migration.Bookmark, error) {
+	path, doing := d.path("/time_travel/bookmark"), "read the bookmark"
+	if !at.IsZero() {
+		if age := d.client.config.Now().Sub(at); age > retention {
+			return "", &migration.Problem{Kind: migration.Usage, Err: fmt.Errorf("%s is %d days ago", at.UTC().Format(time.RFC3339), int(age.Hours()/24)), State: "nothing was written",
+				Next: "Time Travel goes back 30 days (7 on the free plan): choose a later moment, or load a backup"}
+		}
+		path += "?timestamp=" + url.QueryEscape(at.UTC().Format(time.RFC3339))
+		doing = "find the bookmark at " + at.UTC().Format(time.RFC3339)
+	}
+	a, err := d.client.read(ctx, call{doing: doing, send: d.get, path: path})
+	if err != nil {
+		return "", d.explain(ctx, err)
+	}
+	var result struct {
+		Bookmark migration.Bookmark `json:"bookmark"`
+	}
+	if err := json.Unmarshal(a.Result, &result); err != nil || result.Bookmark == "" {
+		return "", &migration.Problem{Err: errors.New("the answer to the question for the bookmark has none"), State: "nothing was written", Next: "without a bookmark there is no way back, so nothing is written; run again, or see d1-rewind doctor"}
+	}
+	return result.Bookmark, nil
+}
+
+// explain looks for the reason why a database has no bookmark.
+func (d *Database) explain(ctx context.Context, err error) error {
+	failed, ok := errors.AsType[*Error](err)
+	if ok && failed.Status >= 400 && failed.Status < 500 && failed.Code != codeAuthentication {
+		if info, infoErr := d.Info(ctx); infoErr == nil && info.Version == "alpha" {
+			return &migration.Problem{Err: fmt.Errorf("%q is an alpha database, and those have no Time Travel", info.Name), State: "nothing was written",
+				Next: "move it to a new database: https://developers.cloudflare.com/d1/platform/alpha-migration/"}
+		}
+		if failed.Status == http.StatusBadRequest && strings.Contains(failed.Path, "time_travel") {
+			return &migration.Problem{Err: failed, State: "nothing was written", Next: "Time Travel goes back 30 days, 7 on the free plan, and not before the database was created"}
+		}
+	}
+	return d.client.problem(err, needsD1Read)
+}
+
+// Transport implements migration.Transporter.
+func (d *Database) Transport(batch migration.Batch) (string, error) {
+	size := len(queryBody(batch))
+	switch {
+	case d.transport == "query":
+		return "query", nil
+	case d.transport == "import":
+		return "import (asked for)", incomplete(batch)
+	case size <= maxQuery:
+		return "query", nil
+	}
+	how := fmt.Sprintf("import (%.1f MB, more than the query endpoint takes)", float64(size)/1e6)
+	for _, s := range batch.Statements {
+		words := statement.Normalize(s.SQL)
+		if len(words) > 1 && words[0] == "pragma" && strings.Contains(strings.Join(words, " "), "foreign_keys") && !strings.Contains(strings.Join(words, " "), "defer_foreign_keys") {
+			return "", &migration.Problem{Kind: migration.Refused, File: s.Migration, Line: s.Line, SQL: s.SQL, State: "nothing was written",
+				Err:  errors.New("this run is too large for the query endpoint, and the import endpoint obeys PRAGMA foreign_keys, which the query endpoint ignores: the migration would not do what it does everywhere else"),
+				Next: "say --transport import if that is meant, or split the run with --to"}
+		}
+	}
+	return how, incomplete(batch)
+}
+
+// maxQuery is the size in bytes from which a request goes to the import endpoint. Users
+// report about 1 MB as the most that the query endpoint takes.
+const maxQuery = 1_000_000
+
+func queryBody(batch migration.Batch) []byte {
+	body := batchJSON{Batch: make([]statementJSON, 0, len(batch.Statements))}
+	for _, s := range batch.Statements {
+		sql, _ := canonical(s.SQL)
+		body.Batch = append(body.Batch, statementJSON{sql, s.Args})
+	}
+	data, _ := json.Marshal(body) // strings and numbers always marshal
+	return data
+}
+
+// Apply implements migration.Environment.
+func (d *Database) Apply(ctx context.Context, batch migration.Batch) error {
+	data := queryBody(batch)
+	if d.transport == "import" || d.transport == "auto" && len(data) > maxQuery {
+		return d.importBatch(ctx, batch)
+	}
+	a, err := d.client.once(ctx, call{doing: "apply the migrations", send: d.post, path: d.path("/query"), body: json.RawMessage(data)})
+	if err == nil {
+		err = proof(a, len(batch.Statements))
+	}
+	if err == nil {
+		return nil
+	}
+	failed, _ := errors.AsType[*Error](err)
+	if d.transport == "auto" && failed.refused() && strings.Contains(failed.Message, "incomplete input") && incomplete(batch) == nil {
+		// The service's own splitter, not SQLite, refused a statement; nothing was written.
+		d.client.config.Progress("the query endpoint cut a statement in two: sending the run by import")
+		return d.importBatch(ctx, batch)
+	}
+	return d.client.applyError(failed)
+}
+
+// proof wants a success for every statement.
+func proof(a answer, statements int) error {
+	var results []struct {
+		Success bool `json:"success"`
+	}
+	if err := json.Unmarshal(a.Result, &results); err != nil || len(results) != statements {
+		return &Error{Doing: "apply the migrations", Status: http.StatusOK, sent: true, Message: fmt.Sprintf("%d results for %d statements", len(results), statements)}
+	}
+	for _, r := range results {
+		if !r.Success {
+			return &Error{Doing: "apply the migrations", Status: http.StatusOK, sent: true, Message: "a statement does not say success"}
+		}
+	}
+	return nil
+}
+
+// applyError says what the engine needs to know about a write without a clear success.
+func (c *Client) applyError(failed *Error) error {
+	unclear := &migration.ApplyError{Untouched: failed.untouched(), Transient: failed.passes(), After: failed.after}
+	if unclear.After > longestWait {
+		unclear.Transient = false
+	}
+	if refused := failed.statement(); refused != nil {
+		unclear.Err, unclear.Transient = refused, false
+	} else {
+		unclear.Err = c.problem(failed, needsD1Edit)
+	}
+	return unclear
+}
+
+// Restore implements migration.Environment. It is sent once
+// (POST …/time_travel/restore; wrangler's packages/wrangler/src/d1/timeTravel/restore.ts).
+func (d *Database) Restore(ctx context.Context, to migration.Bookmark) (migration.Bookmark, error) {
+	a, err := d.client.once(ctx, call{doing: "restore the database", send: d.post, path: d.path("/time_travel/restore?bookmark=" + url.QueryEscape(string(to))), bare: true})
+	var result struct {
+		Previous migration.Bookmark `json:"previous_bookmark"`
+	}
+	if err == nil {
+		if json.Unmarshal(a.Result, &result) == nil && result.Previous != "" {
+			return result.Previous, nil
+		}
+		err = &Error{Doing: "restore the database", Status: http.StatusOK, sent: true, Message: "the answer has no bookmark that undoes it"}
+	}
+	failed, _ := errors.AsType[*Error](err)
+	unclear := &migration.ApplyError{Untouched: failed.untouched() || failed.Status >= 400 && failed.Status < 500, Err: d.client.problem(failed, needsD1Edit)}
+	if unclear.Untouched && failed.Status != 0 {
+		p := &migration.Problem{Err: failed, State: "the database was not restored; it is as it was before", Next: d.client.advice(failed, needsD1Edit)}
+		switch {
+		case failed.Status == http.StatusTooManyRequests, strings.Contains(failed.Message, "limit"):
+			p.Next = "D1 takes 10 restores of one database in 10 minutes: wait, then run the same restore again"
+		case failed.Status == http.StatusBadRequest:
+			p.Next = "check the bookmark: it has to be one of this database, and not older than 30 days (7 on the free plan)"
+		}
+		unclear.Err = p
+	}
+	return "", unclear
+}
+
+// Info is what the API says about a database.
+type Info struct {
+	ID      string `json:"uuid"`
+	Name    string `json:"name"`
+	Version string `json:"version"` // "alpha" has no Time Travel
+	Size    int64  `json:"file_size"`
+}
+
+// Info asks for the database's name, version and size.
+func (d *Database) Info(ctx context.Context) (Info, error) {
+	var info Info
+	a, err := d.client.read(ctx, call{doing: "find the database " + d.id, send: d.get})
+	if err == nil {
+		err = json.Unmarshal(a.Result, &info)
+	}
+	return info, d.client.problem(err, needsD1Read)
+}
+
+const perPage = 100
+
+// Named returns the databases of the account whose name is exactly name, all for ""; the
+// API also finds those whose name contains it.
+func (c *Client) Named(ctx context.Context, name string) ([]Info, error) {
+	var found []Info
+	for page := 1; ; page++ {
+		var params d1.DatabaseListParams
+		params.AccountID.Value, params.AccountID.Present = c.config.AccountID, true
+		params.Name.Value, params.Name.Present = name, name != ""
+		params.Page.Value, params.Page.Present = float64(page), true
+		params.PerPage.Value, params.PerPage.Present = perPage, true
+		a, err := c.read(ctx, call{doing: "list the account's databases", send: func(ctx context.Context, options ...option.RequestOption) error {
+			_, err := c.databases.List(ctx, params, options...)
+			return err
+		}})
+		if err != nil {
+			return nil, c.problem(err, needsD1Read)
+		}
+		var infos []Info
+		if err := json.Unmarshal(a.Result, &infos); err != nil {
+			return nil, err
+		}
+		for _, info := range infos {
+			if name == "" || info.Name == name {
+				found = append(found, info)
+			}
+		}
+		if len(infos) < perPage {
+			return found, nil
+		}
+	}
+}
+
+// Verify asks whether the token is valid and returns the service's clock, zero if it did
+// not tell (GET /user/tokens/verify, for tokens that an account owns
+// /accounts/{id}/tokens/verify).
+func (c *Client) Verify(ctx context.Context) (time.Time, error) {
+	ask := c.Database("any", "").get // the path is replaced
+	a, err := c.read(ctx, call{doing: "verify the token", send: ask, path: "user/tokens/verify"})
+	if err != nil {
+		owned, ownedErr := c.read(ctx, call{doing: "verify the token", send: ask, path: "accounts/" + url.PathEscape(c.config.AccountID) + "/tokens/verify"})
+		if ownedErr == nil {
+			a, err = owned, nil
+		}
+	}
+	var result struct{ Status string }
+	if err == nil && json.Unmarshal(a.Result, &result) == nil && result.Status != "active" {
+		err = &migration.Problem{Err: fmt.Errorf("the token is %s", result.Status), Next: "make a new one and set it as CLOUDFLARE_API_TOKEN"}
+	}
+	return a.Date, c.problem(err, needsD1Edit)
+}
+
+// MayWrite tells whether the token has the permission to write, without writing: it asks
+// how far an import is that nobody began, which takes the same permission.
+func (d *Database) MayWrite(ctx context.Context) error {
+	_, err := d.client.read(ctx, call{doing: "check the permission to write", send: d.post, body: importBody{Action: "poll"}})
+	if failed, ok := errors.AsType[*Error](err); ok && !failed.untouched() {
+		return nil // it got past the door
+	}
+	return d.client.problem(err, needsD1Edit)
+}

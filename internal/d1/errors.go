@@ -1,0 +1,173 @@
+package d1
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/d1-rewind/d1-rewind/internal/migration"
+)
+
+// Error is an answer of Cloudflare's API that is no success, or the lack of an answer.
+type Error struct {
+	Doing   string // completes "could not …"
+	Method  string
+	Path    string
+	Status  int    // of HTTP; 0 if no answer came
+	Code    int    // of the API; 0 if it gave none
+	Message string // the API's, or what is wrong with its answer
+	Err     error  // why no answer came
+
+	sent  bool // whether the request may have reached the service
+	html  bool
+	after time.Duration
+}
+
+func (e *Error) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "could not %s", e.Doing)
+	switch {
+	case e.Err != nil:
+		fmt.Fprintf(&b, ": %v", e.Err)
+	case e.Message != "":
+		fmt.Fprintf(&b, ": %s", e.Message)
+	}
+	var about []string
+	if e.Method != "" {
+		about = append(about, e.Method+" "+e.Path)
+	}
+	if e.Status != 0 {
+		about = append(about, fmt.Sprintf("HTTP %d", e.Status))
+	}
+	if e.Code != 0 {
+		about = append(about, fmt.Sprintf("code %d", e.Code))
+	}
+	if len(about) > 0 {
+		fmt.Fprintf(&b, " (%s)", strings.Join(about, ", "))
+	}
+	return b.String()
+}
+
+func (e *Error) Unwrap() error { return e.Err }
+
+// The API's codes that mean something here; where each was read stands beside it.
+const (
+	codeSQL             = 7500  // SQL error (HTTP 400), but also "internal error" (HTTP 500): D1 changelog of 2024-04
+	codeNoDatabase      = 7404  // wrangler, packages/wrangler/src/d1
+	codeNoAccount       = 7403  // account not valid, or not authorised for the service: workers-sdk #15553
+	codeAuthentication  = 10000 // authentication error: wrangler
+	codeTokenInvalid    = 9109  // unauthorised access, "Invalid access token": wrangler
+	codeAuthentication2 = 9106  // wrangler
+	codeHeaders         = 6003  // "Invalid request headers": a token of the wrong form
+	codeNoWorker        = 10007 // wrangler
+	codeSecretsChanged  = 10220 // wrangler, packages/wrangler/src/versions/rollback
+)
+
+// passes tells whether the same request may well succeed later.
+func (e *Error) passes() bool {
+	switch {
+	case errors.Is(e.Err, context.Canceled):
+		return false
+	case e.Status == 0:
+		return true
+	case e.Status == http.StatusRequestTimeout, e.Status == http.StatusTooManyRequests, e.Status >= 500:
+		return true
+	case e.Status < 300 && e.Code == 0:
+		return !e.html // a broken document; a proxy's page would come again
+	default:
+		return resettable(e.Message)
+	}
+}
+
+// resettable tells whether D1 asks to send the query again; the messages are those of
+// https://developers.cloudflare.com/d1/observability/debug-d1/#errors.
+func resettable(message string) bool {
+	for _, words := range []string{"Network connection lost", "caused object to be reset", "reset because its code was updated",
+		"Cannot resolve D1 DB due to transient issue", "D1 DB is overloaded"} {
+		if strings.Contains(message, words) {
+			return true
+		}
+	}
+	return false
+}
+
+// refused tells whether the database itself refused the SQL, with a clear answer.
+func (e *Error) refused() bool {
+	return e.Code == codeSQL && e.Status < 500 && e.Message != "" && !resettable(e.Message)
+}
+
+// statement returns the database's words where it refused the SQL, nil elsewhere.
+func (e *Error) statement() *migration.StatementError {
+	if !e.refused() {
+		return nil
+	}
+	return &migration.StatementError{Index: -1, Offset: -1, Text: strings.TrimPrefix(e.Message, "D1_ERROR: ")}
+}
+
+// untouched tells whether the request certainly changed nothing: it was not sent, or was
+// turned away at the door.
+func (e *Error) untouched() bool {
+	switch e.Status {
+	case 0:
+		return !e.sent
+	case http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusRequestEntityTooLarge:
+		return true
+	}
+	switch e.Code {
+	case codeNoDatabase, codeNoAccount, codeAuthentication, codeAuthentication2, codeTokenInvalid, codeHeaders:
+		return true
+	}
+	return false
+}
+
+// problem adds to err, an *Error, what the reader can do about it. needs is the permission
+// that the request takes.
+func (c *Client) problem(err error, needs string) error {
+	e, ok := errors.AsType[*Error](err)
+	if !ok || errors.Is(err, context.Canceled) {
+		return err
+	}
+	return &migration.Problem{Err: e, Next: c.advice(e, needs)}
+}
+
+func (c *Client) advice(e *Error, needs string) string {
+	switch {
+	case e.Status == 0 && !e.sent:
+		return "nothing was sent: check the network, DNS and CLOUDFLARE_API_BASE_URL, then run again"
+	case e.Status == 0:
+		return "check the network and https://www.cloudflarestatus.com, then run again"
+	case e.Status == http.StatusTooManyRequests:
+		return "Cloudflare takes 1,200 requests in 5 minutes from one user, then none for 5 minutes; wait and run again"
+	case e.Code == codeHeaders, e.Code == codeTokenInvalid, e.Code == codeAuthentication2, e.Status == http.StatusUnauthorized:
+		return "the token is wrong, expired or revoked: make a new one with the permission " + needs + " and set it as CLOUDFLARE_API_TOKEN"
+	case e.Code == codeAuthentication:
+		return fmt.Sprintf("the token is not accepted for account %s: it lacks the permission %s, or belongs to another account; d1-rewind doctor tells which", c.config.AccountID, needs)
+	case e.Code == codeNoAccount:
+		return fmt.Sprintf("check the account id (%s): it is not valid, or the token is for another account; it needs %s", c.config.AccountID, needs)
+	case e.Code == codeNoDatabase:
+		return "check database_id in the configuration and the account id; wrangler d1 list shows what there is"
+	case e.Code == codeNoWorker:
+		return "check the Worker's name (--worker); it has not been deployed under this one"
+	case e.html && e.Status < 500:
+		return "something between here and Cloudflare answered: check proxies, firewalls and CLOUDFLARE_API_BASE_URL"
+	case e.Status == http.StatusForbidden:
+		return "refused without a reason: check the token's permissions (" + needs + ") and its client IP filter, and what stands between here and Cloudflare"
+	case e.Status == http.StatusNotFound:
+		return "check the account id and the database id; wrangler d1 list shows what there is"
+	case e.Status >= 500:
+		return "Cloudflare's side failed: see https://www.cloudflarestatus.com, then run again"
+	default:
+		return "run d1-rewind doctor, or with --verbose, to see more"
+	}
+}
+
+// The permissions of an API token, as the dashboard names them.
+const (
+	needsD1Read      = "Account > D1 > Read"
+	needsD1Edit      = "Account > D1 > Edit"
+	needsWorkersRead = "Account > Workers Scripts > Read"
+	needsWorkersEdit = "Account > Workers Scripts > Edit"
+)

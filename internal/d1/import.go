@@ -1,0 +1,244 @@
+package d1
+
+import (
+	"bytes"
+	"context"
+	"crypto/md5"
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/d1-rewind/d1-rewind/internal/migration"
+	"github.com/d1-rewind/d1-rewind/internal/statement"
+)
+
+// importBody is a request to the import endpoint, which has four steps: init, an upload,
+// ingest, and polls (https://developers.cloudflare.com/d1/tutorials/import-to-d1-with-rest-api/;
+// wrangler's packages/wrangler/src/d1/execute.ts).
+type importBody struct {
+	Action          string `json:"action"`
+	Etag            string `json:"etag,omitempty"`
+	Filename        string `json:"filename,omitempty"`
+	CurrentBookmark string `json:"current_bookmark,omitempty"`
+}
+
+// progressing is what import and export answer while they work.
+type progressing struct {
+	Success    *bool             `json:"success"`
+	Status     string            `json:"status"` // active, complete, error
+	AtBookmark string            `json:"at_bookmark"`
+	Messages   []string          `json:"messages"`
+	Error      string            `json:"error"`  // as the API's own description has it
+	Errors     []json.RawMessage `json:"errors"` // as wrangler reads it
+	Filename   string            `json:"filename"`
+	UploadURL  string            `json:"upload_url"`
+	Result     *struct {
+		Filename  string `json:"filename"`
+		SignedURL string `json:"signed_url"`
+	} `json:"result"`
+}
+
+func (p progressing) failure() string {
+	if p.Error != "" {
+		return p.Error
+	}
+	for _, raw := range p.Errors {
+		var text string
+		if json.Unmarshal(raw, &text) != nil {
+			text = string(raw)
+		}
+		return text
+	}
+	if p.Status == "error" || p.Success != nil && !*p.Success {
+		return "the service gave no reason"
+	}
+	return ""
+}
+
+// pollPause lies between two questions how far an import or export is.
+const pollPause = time.Second
+
+// incomplete refuses what the import endpoint would leave out without a word: a statement
+// that is not complete swallows everything behind it.
+func incomplete(batch migration.Batch) error {
+	for _, s := range batch.Statements {
+		pieces := statement.Split(s.SQL + "\n;")
+		if len(pieces) != 1 || pieces[0].End != len(s.SQL)+2 || pieces[0].SQL != s.SQL {
+			return &migration.Problem{Kind: migration.Usage, File: s.Migration, Line: s.Line, SQL: s.SQL, State: "nothing was written",
+				Err: errors.New("the statement does not end: an unterminated string, comment or trigger"), Next: "mend the statement and run again"}
+		}
+	}
+	return nil
+}
+
+// importFile is the batch as one file. The first line makes every file different: the
+// service runs a file that it knows as soon as its hash is named again.
+func importFile(batch migration.Batch, run string) []byte {
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "-- d1-rewind %s\n", run)
+	for _, s := range batch.Statements {
+		b.WriteString(inline(s.Query))
+		b.WriteString(";\n")
+	}
+	return b.Bytes()
+}
+
+// inline puts the parameters of our own statements into their text: an import has none.
+func inline(q migration.Query) string {
+	if len(q.Args) == 0 {
+		return q.SQL
+	}
+	parts := strings.Split(q.SQL, "?") // no statement of the ledger or the journal has another ?
+	var b strings.Builder
+	for i, part := range parts {
+		b.WriteString(part)
+		if i < len(parts)-1 {
+			b.WriteString("'" + strings.ReplaceAll(fmt.Sprint(q.Args[i]), "'", "''") + "'")
+		}
+	}
+	return b.String()
+}
+
+// importBatch sends the batch through the import endpoint, which runs a file as one
+// transaction. Its errors say no more than that the outcome has to be read from the ledger.
+func (d *Database) importBatch(ctx context.Context, batch migration.Batch) error {
+	if err := incomplete(batch); err != nil {
+		return &migration.ApplyError{Err: err, Untouched: true}
+	}
+	c := d.client
+	file := importFile(batch, runOf(batch))
+	hash := md5.Sum(file) // the service's choice: a check of the upload, no secret
+	etag := hex.EncodeToString(hash[:])
+	c.config.Progress(fmt.Sprintf("importing %.1f MB; the database answers nobody else meanwhile", float64(len(file))/1e6))
+
+	begun, err := d.importStep(ctx, "begin the import", importBody{Action: "init", Etag: etag})
+	if err != nil {
+		return c.applyError(err)
+	}
+	if begun.UploadURL != "" {
+		at := begun.AtBookmark
+		if err := c.upload(ctx, begun.UploadURL, etag, file); err != nil {
+			unclear := c.applyError(err).(*migration.ApplyError)
+			unclear.Untouched = true // the service reads the file only when told to
+			return unclear
+		}
+		if begun, err = d.importStep(ctx, "start the import", importBody{Action: "ingest", Etag: etag, Filename: begun.Filename}); err != nil {
+			return d.settleImport(ctx, at, c.applyError(err))
+		}
+	}
+	for said := ""; ; {
+		switch failure := begun.failure(); {
+		case strings.Contains(failure, "Not currently importing anything"):
+			// Done, or failed while nobody asked: the ledger tells.
+			return &migration.ApplyError{Err: errors.New("the import is over, and its result was not seen")}
+		case failure != "":
+			return &migration.ApplyError{Err: &migration.StatementError{Index: -1, Offset: -1, Text: strings.TrimPrefix(c.redact(failure), "D1_ERROR: ")}}
+		case begun.Status == "complete":
+			return nil
+		}
+		if n := len(begun.Messages); n > 0 && begun.Messages[n-1] != said {
+			said = begun.Messages[n-1]
+			c.config.Progress("import: " + said)
+		}
+		if err := c.config.Sleep(ctx, pollPause); err != nil {
+			return &migration.ApplyError{Err: err}
+		}
+		at := begun.AtBookmark
+		a, err := c.read(ctx, call{doing: "ask how far the import is", send: d.post, body: importBody{Action: "poll", CurrentBookmark: at}})
+		if err != nil {
+			if failed, _ := errors.AsType[*Error](err); failed != nil && strings.Contains(failed.Message, "Not currently importing anything") {
+				return &migration.ApplyError{Err: errors.New("the import is over, and its result was not seen")}
+			}
+			return &migration.ApplyError{Err: c.problem(err, needsD1Edit)}
+		}
+		begun = progressing{}
+		if err := json.Unmarshal(a.Result, &begun); err != nil {
+			return &migration.ApplyError{Err: fmt.Errorf("ask how far the import is: %w", err)}
+		}
+		if begun.AtBookmark == "" {
+			begun.AtBookmark = at
+		}
+	}
+}
+
+// settleImport waits until the service no longer imports, so that the ledger shows the
+// outcome and not the state before.
+func (d *Database) settleImport(ctx context.Context, bookmark string, cause error) error {
+	if unclear, ok := errors.AsType[*migration.ApplyError](cause); ok && unclear.Untouched {
+		return cause
+	}
+	for range 120 {
+		a, err := d.client.read(ctx, call{doing: "ask whether an import is going on", send: d.post, body: importBody{Action: "poll", CurrentBookmark: bookmark}})
+		var p progressing
+		if err != nil || json.Unmarshal(a.Result, &p) != nil || p.Status != "active" || p.failure() != "" {
+			return cause
+		}
+		if d.client.config.Sleep(ctx, pollPause) != nil {
+			return cause
+		}
+	}
+	return cause
+}
+
+// importStep sends one step that must not be repeated.
+func (d *Database) importStep(ctx context.Context, doing string, body importBody) (progressing, *Error) {
+	var p progressing
+	a, err := d.client.once(ctx, call{doing: doing, send: d.post, body: body})
+	if err == nil {
+		if err = json.Unmarshal(a.Result, &p); err == nil {
+			return p, nil
+		}
+		return p, &Error{Doing: doing, Status: http.StatusOK, sent: true, Message: "the answer can't be read"}
+	}
+	failed, _ := errors.AsType[*Error](err)
+	return p, failed
+}
+
+// upload puts the file where the service said, without the token.
+func (c *Client) upload(ctx context.Context, where, etag string, file []byte) *Error {
+	failed := &Error{Doing: "upload the import's file", Method: http.MethodPut}
+	response, body, err := c.signed(ctx, http.MethodPut, where, file)
+	switch {
+	case err != nil:
+		failed.Err = err
+	case response.StatusCode != http.StatusOK:
+		failed.Status, failed.Message = response.StatusCode, title(body)
+	case strings.Trim(response.Header.Get("ETag"), `"`) != etag:
+		failed.Status, failed.Message = response.StatusCode, "the service received something else than was sent (ETag)"
+	default:
+		return nil
+	}
+	return failed
+}
+
+// signed asks a URL that carries its own permission. Errors do not show the URL.
+func (c *Client) signed(ctx context.Context, method, where string, body []byte) (*http.Response, []byte, error) {
+	request, err := http.NewRequestWithContext(ctx, method, where, bytes.NewReader(body))
+	if err != nil {
+		return nil, nil, errors.New("the service named no usable address")
+	}
+	c.requests.Add(1)
+	c.config.Trace(method + " " + request.URL.Host + " (signed URL)")
+	response, err := c.plain.Do(request)
+	if err != nil {
+		return nil, nil, fmt.Errorf("%s %s: %w", method, request.URL.Host, errors.Unwrap(err))
+	}
+	defer response.Body.Close()
+	data, err := io.ReadAll(response.Body)
+	return response, data, err
+}
+
+// runOf names the run: by the journal's key, or without a journal by a key of its own.
+func runOf(batch migration.Batch) string {
+	last := batch.Statements[len(batch.Statements)-1]
+	if last.Migration == "" && len(last.Args) > 1 {
+		return fmt.Sprint(last.Args[0])
+	}
+	return rand.Text()
+}

@@ -1,0 +1,85 @@
+package d1
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/cloudflare/cloudflare-go/v4/option"
+	"github.com/cloudflare/cloudflare-go/v4/workers"
+
+	"github.com/d1-rewind/d1-rewind/internal/migration"
+)
+
+// Worker is a deployed Worker. It implements migration.Worker.
+type Worker struct {
+	client *Client
+	name   string
+}
+
+// Worker returns the Worker with the given name.
+func (c *Client) Worker(name string) *Worker { return &Worker{client: c, name: name} }
+
+// Deployed implements migration.Worker: the newest deployment's version, in a gradual
+// deployment the one with the largest share (GET …/workers/scripts/{name}/deployments).
+func (w *Worker) Deployed(ctx context.Context) (string, error) {
+	var params workers.ScriptDeploymentGetParams
+	params.AccountID.Value, params.AccountID.Present = w.client.config.AccountID, true
+	a, err := w.client.read(ctx, call{doing: fmt.Sprintf("read the deployments of the Worker %q", w.name), send: func(ctx context.Context, options ...option.RequestOption) error {
+		_, err := w.client.scripts.Deployments.Get(ctx, w.name, params, options...)
+		return err
+	}})
+	if err != nil {
+		return "", w.client.problem(err, needsWorkersRead)
+	}
+	var result struct {
+		Deployments []struct {
+			CreatedOn string `json:"created_on"` // RFC 3339, UTC: sorts as text
+			Versions  []struct {
+				ID         string  `json:"version_id"`
+				Percentage float64 `json:"percentage"`
+			} `json:"versions"`
+		} `json:"deployments"`
+	}
+	if err := json.Unmarshal(a.Result, &result); err != nil {
+		return "", fmt.Errorf("read the deployments of the Worker %q: %w", w.name, err)
+	}
+	version, newest, share := "", "", 0.0
+	for _, deployment := range result.Deployments {
+		if deployment.CreatedOn <= newest {
+			continue
+		}
+		newest, version, share = deployment.CreatedOn, "", 0
+		for _, v := range deployment.Versions {
+			if v.Percentage > share {
+				version, share = v.ID, v.Percentage
+			}
+		}
+	}
+	if version == "" {
+		return "", fmt.Errorf("the Worker %q has no deployment", w.name)
+	}
+	return version, nil
+}
+
+// Rollback implements migration.Worker: wrangler's rollback is a new deployment of the old
+// version at 100 % (packages/wrangler/src/versions/rollback/index.ts).
+func (w *Worker) Rollback(ctx context.Context, version, why string) error {
+	doing := fmt.Sprintf("deploy version %s of the Worker %q", version, w.name)
+	var params workers.ScriptDeploymentNewParams
+	params.AccountID.Value, params.AccountID.Present = w.client.config.AccountID, true
+	_, err := w.client.once(ctx, call{doing: doing, send: func(ctx context.Context, options ...option.RequestOption) error {
+		_, err := w.client.scripts.Deployments.New(ctx, w.name, params, options...)
+		return err
+	}, body: map[string]any{
+		"strategy":    "percentage",
+		"versions":    []map[string]any{{"version_id": version, "percentage": 100}},
+		"annotations": map[string]string{"workers/message": why},
+	}})
+	if failed, ok := errors.AsType[*Error](err); ok && failed.Code == codeSecretsChanged {
+		return &migration.Problem{Err: failed, State: "neither the Worker nor the database was changed",
+			Next: "the Worker's secrets have changed since that version, and going back would bring back the old ones; look at them, then decide: wrangler rollback " + version + " asks and can do it, and restore without --rollback-worker goes on with the database"}
+	}
+	return w.client.problem(err, needsWorkersEdit)
+}
