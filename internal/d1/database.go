@@ -307,6 +307,9 @@ func (c *Client) applyError(failed *Error) error {
 		unclear.Transient = false
 	}
 	if refused := failed.statement(); refused != nil {
+		if strings.Contains(refused.Text, "incomplete input") {
+			refused.Text += " (if SQLite takes the statement, the query endpoint's own splitter did not: try --transport import)"
+		}
 		unclear.Err, unclear.Transient = refused, false
 	} else {
 		unclear.Err = c.problem(failed, needsD1Edit)

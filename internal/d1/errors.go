@@ -86,7 +86,8 @@ func (e *Error) passes() bool {
 // https://developers.cloudflare.com/d1/observability/debug-d1/#errors.
 func resettable(message string) bool {
 	for _, words := range []string{"Network connection lost", "caused object to be reset", "reset because its code was updated",
-		"Cannot resolve D1 DB due to transient issue", "D1 DB is overloaded"} {
+		"Cannot resolve D1 DB due to transient issue", "D1 DB is overloaded",
+		"Currently processing a long-running"} { // an export or import of somebody else
 		if strings.Contains(message, words) {
 			return true
 		}

@@ -573,13 +573,23 @@ func (r Result) settle(err error) (Result, error) {
 		err = &Problem{Kind: Stopped, Err: errors.New("interrupted"), State: state, Next: "run again to go on"}
 	}
 	r.Status = Failure
-	if p, ok := errors.AsType[*Problem](err); ok {
-		switch p.Kind {
-		case Refused:
-			r.Status = Refusal
-		case Unknown:
-			r.Status = Uncertain
-		}
+	p, ok := errors.AsType[*Problem](err)
+	if !ok {
+		p = &Problem{Err: err}
+		err = p
+	}
+	switch p.Kind {
+	case Refused:
+		r.Status = Refusal
+	case Unknown:
+		r.Status = Uncertain
+	}
+	switch {
+	case p.State != "" && p.State != stateUntouched:
+	case len(r.Applied) > 0: // what failed did not write, but what came before it did
+		p.State = "applied before that and kept: " + strings.Join(names(r.Applied), ", ")
+	default:
+		p.State = stateUntouched
 	}
 	return r, err
 }

@@ -181,10 +181,14 @@ func (d *Database) query(w http.ResponseWriter, body []byte, raw, edit bool) {
 		return
 	}
 	if d.exporting != "" {
+		d.exporting = "" // an export that nobody asks for cancels itself; here at the first other request
 		fail(w, http.StatusBadRequest, 7500, "Currently processing a long-running export.")
 		return
 	}
-	if d.importing != nil {
+	if job := d.importing; job != nil {
+		if job.polls++; job.polls >= d.server.ImportPolls {
+			d.finish() // it goes on whether or not anybody asks
+		}
 		fail(w, http.StatusInternalServerError, 7500, "D1 DB is overloaded. Requests queued for too long.")
 		return
 	}
