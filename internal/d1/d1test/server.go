@@ -60,8 +60,6 @@ type Server struct {
 	databases []*Database
 	workers   map[string]*Worker
 	requests  []Request
-	inFlight  int
-	wave      int
 	late      []func()
 }
 
@@ -73,7 +71,6 @@ type Request struct {
 	Query  string
 	Body   string
 	Token  string
-	Depth  int // requests that were under way at the same time share it
 }
 
 // Writes tells whether the request may change a database or a Worker.
@@ -141,11 +138,6 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	body, _ := io.ReadAll(r.Body)
 	request := s.note(r, string(body))
-	defer func() {
-		s.mutex.Lock()
-		s.inFlight--
-		s.mutex.Unlock()
-	}()
 	if s.Latency > 0 {
 		time.Sleep(s.Latency)
 	}
@@ -190,17 +182,12 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write(answer.Body.Bytes())
 }
 
-// note counts the request. Requests that overlap in time are of one wave: its number is
-// the depth of the conversation so far.
+// note counts the request.
 func (s *Server) note(r *http.Request, body string) Request {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
-	if s.inFlight == 0 {
-		s.wave++
-	}
-	s.inFlight++
 	token := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
-	request := Request{N: len(s.requests) + 1, Method: r.Method, Path: strings.TrimPrefix(r.URL.Path, "/client/v4"), Query: r.URL.RawQuery, Body: body, Token: token, Depth: s.wave}
+	request := Request{N: len(s.requests) + 1, Method: r.Method, Path: strings.TrimPrefix(r.URL.Path, "/client/v4"), Query: r.URL.RawQuery, Body: body, Token: token}
 	s.requests = append(s.requests, request)
 	return request
 }

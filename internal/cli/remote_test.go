@@ -1,0 +1,517 @@
+package cli_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/d1-rewind/d1-rewind/internal/cli"
+	"github.com/d1-rewind/d1-rewind/internal/d1/d1test"
+)
+
+// TestMain is the program itself when a test starts it as a process of its own.
+func TestMain(m *testing.M) {
+	if os.Getenv("D1_REWIND_TEST_PROCESS") != "" {
+		os.Exit(cli.Main(context.Background(), cli.Process{Args: os.Args[1:], Program: "d1-rewind", Version: "test",
+			Getenv: os.Getenv, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Sleep: noSleep}))
+	}
+	os.Exit(m.Run())
+}
+
+func noSleep(ctx context.Context, _ time.Duration) error { return ctx.Err() }
+
+// cloud is a project with a remote production database on the stand-in.
+type cloud struct {
+	t        *testing.T
+	server   *d1test.Server
+	database *d1test.Database
+	env      map[string]string
+	dir      string
+}
+
+const (
+	versionOne = "11111111-1111-4111-8111-111111111111"
+	versionTwo = "22222222-2222-4222-8222-222222222222"
+)
+
+func newCloud(t *testing.T, files map[string]string) *cloud {
+	t.Helper()
+	server := d1test.New()
+	t.Cleanup(server.Close)
+	c := &cloud{t: t, server: server, database: server.Create("shop-db")}
+	server.Deploy("shop", versionOne)
+	all := map[string]string{"wrangler.jsonc": fmt.Sprintf(`{"name": "shop", "account_id": %q,
+  "d1_databases": [{"binding": "DB", "database_name": "shop-db", "database_id": %q}]}`, d1test.Account, c.database.ID)}
+	for name, content := range files {
+		all[name] = content
+	}
+	c.dir = workspace(t, all)
+	c.env = map[string]string{"CLOUDFLARE_API_BASE_URL": server.URL, "CLOUDFLARE_API_TOKEN": d1test.Token}
+	return c
+}
+
+func (c *cloud) run(args ...string) run {
+	c.t.Helper()
+	var stdout, stderr bytes.Buffer
+	code := cli.Main(c.t.Context(), cli.Process{Args: args, Program: "d1-rewind", Version: "test", Stdin: strings.NewReader(""),
+		Stdout: &stdout, Stderr: &stderr, Getenv: func(name string) string { return c.env[name] }, Sleep: noSleep, Now: c.server.Now})
+	return run{code, stdout.String(), stderr.String()}
+}
+
+func (c *cloud) write(name, content string) {
+	c.t.Helper()
+	if err := os.WriteFile(filepath.Join(c.dir, filepath.FromSlash(name)), []byte(content), 0o644); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+func (c *cloud) remove(name string) {
+	c.t.Helper()
+	if err := os.Remove(filepath.Join(c.dir, filepath.FromSlash(name))); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+func (c *cloud) wantRows(sql string, want ...string) {
+	c.t.Helper()
+	if diff := cmp.Diff(append([]string{}, want...), c.database.Rows(sql)); diff != "" {
+		c.t.Errorf("%s (-want +got):\n%s", sql, diff)
+	}
+}
+
+const ledger = "SELECT name FROM d1_migrations ORDER BY id"
+
+// faultAt lets fault happen to the n-th request that matches.
+func (c *cloud) faultAt(n int, match func(d1test.Request) bool, fault d1test.Fault) {
+	seen := 0
+	var mutex sync.Mutex
+	c.server.Fault = func(r d1test.Request) *d1test.Fault {
+		mutex.Lock()
+		defer mutex.Unlock()
+		if !match(r) {
+			return nil
+		}
+		if seen++; seen != n {
+			return nil
+		}
+		return &fault
+	}
+}
+
+func to(suffix string) func(d1test.Request) bool {
+	return func(r d1test.Request) bool { return strings.HasSuffix(r.Path, suffix) }
+}
+
+func TestRemoteMigrate(t *testing.T) {
+	c := newCloud(t, sample())
+	c.run("status", "production").want(t, 0, "2 pending", "0001_users.sql", "bookmark now")
+	if got := len(c.database.History()); got != 1 {
+		t.Errorf("status made %d states of the database, want 1", got)
+	}
+	r := c.run("migrate", "production", "--format", "json")
+	r.want(t, 0)
+	document := r.json(t)
+	for name, want := range map[string]any{"status": "applied", "databaseName": "shop-db", "databaseId": c.database.ID,
+		"workerVersion": versionOne, "transport": "query", "bookmark": c.database.History()[0].Bookmark} {
+		if document[name] != want {
+			t.Errorf("%s = %v, want %v", name, document[name], want)
+		}
+	}
+	command := fmt.Sprint(document["rollbackCommand"])
+	for _, part := range []string{"restore production", "--confirm shop-db", "--worker-version " + versionOne} {
+		if !strings.Contains(command, part) {
+			t.Errorf("rollback command %q lacks %q", command, part)
+		}
+	}
+	c.wantRows(ledger, "0001_users.sql", "0002_orders.sql")
+	c.wantRows("SELECT kind, worker_version, hold IS NULL FROM d1_rewind_journal", "migrate|"+versionOne+"|1")
+	c.run("migrate", "production").want(t, 0, "up to date: 2 applied")
+	c.run("status", "production").want(t, 0, "up to date: 2 applied")
+	if got := len(c.database.History()); got != 2 {
+		t.Errorf("the database went through %d states, want 2", got)
+	}
+}
+
+// TestRequests holds the number of requests and how many of them wait for others. Each wave
+// is let through only once it is complete: a request that waits for another one of its wave
+// would never arrive.
+func TestRequests(t *testing.T) {
+	wranglers := "CREATE TABLE d1_migrations(id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT UNIQUE, applied_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP NOT NULL)"
+	cases := []struct {
+		name    string
+		before  func(*cloud)
+		command string
+		pending int
+		waves   []int
+	}{
+		{"status_first_time", nil, "status", 2, []int{4, 1}},
+		{"status_nothing_pending", func(c *cloud) { c.run("migrate", "production") }, "status", 2, []int{4}},
+		{"migrate_nothing_pending", func(c *cloud) { c.run("migrate", "production") }, "migrate", 2, []int{4}},
+		{"first_run_on_an_empty_database", nil, "migrate", 2, []int{4, 1, 1}},
+		{"ledger_of_wrangler", func(c *cloud) { _ = c.database.Exec(wranglers) }, "migrate", 2, []int{4, 1}},
+		{"one_pending", func(c *cloud) { c.run("migrate", "production", "--to", "0001_m.sql") }, "migrate", 2, []int{4, 1}},
+		{"ten_pending", func(c *cloud) { c.run("migrate", "production", "--to", "0001_m.sql") }, "migrate", 11, []int{4, 1}},
+		{"hundred_pending", func(c *cloud) { c.run("migrate", "production", "--to", "0001_m.sql") }, "migrate", 101, []int{4, 1}},
+	}
+	for _, tc := range cases {
+		t.Run(tc.name, func(t *testing.T) {
+			files := map[string]string{}
+			for i := range tc.pending {
+				files[fmt.Sprintf("migrations/%04d_m.sql", i+1)] = fmt.Sprintf("CREATE TABLE t%d(x);\nINSERT INTO t%d VALUES (1);\n", i, i)
+			}
+			c := newCloud(t, files)
+			if tc.before != nil {
+				tc.before(c)
+			}
+			c.server.Forget()
+			gate := newGate(tc.waves)
+			c.server.Fault = gate.pass
+			c.run(tc.command, "production").want(t, 0)
+			total := 0
+			for _, n := range tc.waves {
+				total += n
+			}
+			if got := len(c.server.Requests()); got != total || total > 6 || len(tc.waves) > 3 {
+				t.Errorf("%d requests, want %d in waves %v", got, total, tc.waves)
+			}
+		})
+	}
+}
+
+// gate lets requests through in waves of the given sizes.
+type gate struct {
+	mutex   sync.Mutex
+	waves   []int
+	arrived int
+	open    chan struct{}
+}
+
+func newGate(waves []int) *gate { return &gate{waves: slices.Clone(waves), open: make(chan struct{})} }
+
+func (g *gate) pass(d1test.Request) *d1test.Fault {
+	g.mutex.Lock()
+	if len(g.waves) == 0 {
+		g.mutex.Unlock()
+		return nil // one too many; it is counted
+	}
+	g.arrived++
+	open := g.open
+	if g.arrived == g.waves[0] {
+		close(open)
+		g.waves, g.arrived, g.open = g.waves[1:], 0, make(chan struct{})
+	}
+	g.mutex.Unlock()
+	<-open
+	return nil
+}
+
+func TestRemoteErrors(t *testing.T) {
+	page := http.Header{"Content-Type": {"text/html"}}
+	always := func(f d1test.Fault) func(*cloud) {
+		return func(c *cloud) { c.server.Fault = func(d1test.Request) *d1test.Fault { return &f } }
+	}
+	cases := []struct {
+		name    string
+		arrange func(*cloud)
+		args    []string
+		code    int
+		want    []string
+	}{
+		{"no_token", func(c *cloud) { delete(c.env, "CLOUDFLARE_API_TOKEN") }, nil, 2, []string{"needs an API token", "CLOUDFLARE_API_TOKEN", "D1 > Edit"}},
+		{"token_with_line_break", func(c *cloud) { c.env["CLOUDFLARE_API_TOKEN"] = "abc def" }, nil, 2, []string{"a space or a line break"}},
+		{"wrong_token", func(c *cloud) { c.env["CLOUDFLARE_API_TOKEN"] = "wrong-token" }, nil, 1, []string{"Invalid access token", "HTTP 403, code 9109", "wrong, expired or revoked"}},
+		{"token_without_d1", func(c *cloud) { c.server.Allow("weak", d1test.Permissions{WorkersRead: true}); c.env["CLOUDFLARE_API_TOKEN"] = "weak" }, nil, 1,
+			[]string{"code 10000", "D1 > Read", "doctor"}},
+		{"read_only_token_migrates", func(c *cloud) {
+			c.server.Allow("reader", d1test.Permissions{D1Read: true, WorkersRead: true})
+			c.env["CLOUDFLARE_API_TOKEN"] = "reader"
+		}, []string{"migrate", "production"}, 1, []string{"apply the migrations", "D1 > Edit", "nothing of this run was applied"}},
+		{"no_account", func(c *cloud) { c.write("wrangler.jsonc", `{"d1_databases":[{"binding":"DB","database_id":"x","database_name":"n"}]}`) }, nil, 2, []string{"no account id", "CLOUDFLARE_ACCOUNT_ID"}},
+		{"wrong_account", nil, []string{"status", "production", "--account-id", "ffffffffffffffffffffffffffffffff"}, 1, []string{"code 7403", "check the account id (ffffffffffffffffffffffffffffffff)"}},
+		{"unknown_database", func(c *cloud) {
+			c.write("wrangler.jsonc", fmt.Sprintf(`{"account_id":%q,"d1_databases":[{"binding":"DB","database_id":"00000000-0000-4000-8000-000000000000"}]}`, d1test.Account))
+		}, nil, 1, []string{"code 7404", "wrangler d1 list"}},
+		{"database_by_name", func(c *cloud) {
+			c.write("wrangler.jsonc", fmt.Sprintf(`{"account_id":%q,"d1_databases":[{"binding":"DB","database_name":"shop-db"}]}`, d1test.Account))
+		}, nil, 0, []string{"2 pending"}},
+		{"unknown_name", func(c *cloud) {
+			c.write("wrangler.jsonc", fmt.Sprintf(`{"account_id":%q,"d1_databases":[{"binding":"DB","database_name":"shop"}]}`, d1test.Account))
+		}, nil, 2, []string{`no database named "shop"`}},
+		{"two_of_one_name", func(c *cloud) {
+			other := c.server.Create("shop-db").ID
+			c.write("wrangler.jsonc", fmt.Sprintf(`{"account_id":%q,"d1_databases":[{"binding":"DB","database_name":"shop-db"}]}`, d1test.Account))
+			c.env["other"] = other
+		}, nil, 2, []string{`2 databases named "shop-db"`, "--database-id"}},
+		{"alpha_database", func(c *cloud) { c.database.Version = "alpha" }, nil, 1, []string{"alpha database", "no Time Travel"}},
+		{"forbidden_without_body", always(d1test.Fault{Status: http.StatusForbidden}), nil, 1, []string{"an empty answer", "HTTP 403", "client IP filter"}},
+		{"proxy_answers_html", always(d1test.Fault{Status: http.StatusOK, Body: "<html><head><title>Sign in to Example Proxy</title></head></html>", Header: page}), nil, 1,
+			[]string{"HTML instead of JSON: Sign in to Example Proxy", "proxies, firewalls"}},
+		{"bad_gateway", always(d1test.Fault{Status: http.StatusBadGateway, Body: "<title>502</title>", Header: page}), nil, 1, []string{"HTTP 502", "cloudflarestatus.com"}},
+		{"rate_limited", always(d1test.Fault{Status: http.StatusTooManyRequests, Header: http.Header{"Retry-After": {"250"}}, Body: `{"success":false,"errors":[{"code":971,"message":"Please wait and consider throttling your request speed"}]}`}), nil, 1,
+			[]string{"HTTP 429", "1,200 requests in 5 minutes"}},
+		{"truncated", always(d1test.Fault{Truncate: true}), nil, 1, []string{"no complete JSON document"}},
+		{"connection_refused", func(c *cloud) { c.env["CLOUDFLARE_API_BASE_URL"] = "http://127.0.0.1:1/client/v4" }, nil, 1, []string{"refused", "nothing was sent", "CLOUDFLARE_API_BASE_URL"}},
+		{"dns_failure", func(c *cloud) { c.env["CLOUDFLARE_API_BASE_URL"] = "http://api.invalid/client/v4" }, nil, 1, []string{"api.invalid", "DNS"}},
+		{"broken_sql", func(c *cloud) { c.write("migrations/0002_orders.sql", "CREATE TABL orders(id);") }, []string{"migrate", "production"}, 1,
+			[]string{`near "TABL": syntax error`, "nothing of this run was applied"}},
+		{"no_worker", func(c *cloud) {}, []string{"status", "production", "--worker", "shopp"}, 0, []string{"the Worker's deployed version is not recorded", "code 10007"}},
+		{"no_permission_for_workers", func(c *cloud) {
+			c.server.Allow("d1-only", d1test.Permissions{D1Read: true, D1Edit: true})
+			c.env["CLOUDFLARE_API_TOKEN"] = "d1-only"
+		}, []string{"migrate", "production"}, 0, []string{"applied 2 migrations", "the Worker's deployed version is not recorded"}},
+		{"wrong_bookmark", nil, []string{"restore", "production", "--confirm", "shop-db", "--bookmark", "00000099-00000000-00004c6d-be4decac30cbe2b81297d5c924b27945"}, 1,
+			[]string{"Invalid bookmark", "was not restored", "of this database"}},
+		{"not_confirmed", nil, []string{"restore", "production", "--timestamp", "2026-11-20T00:00:00Z"}, 3, []string{"not confirmed", "--confirm shop-db", "nothing was written"}},
+		{"wrongly_confirmed", nil, []string{"restore", "production", "--confirm", "shop", "--timestamp", "2026-11-20T00:00:00Z"}, 3, []string{`confirm is "shop", but the database is "shop-db"`}},
+		{"too_long_ago", nil, []string{"restore", "production", "--confirm", "shop-db", "--timestamp", "2020-01-01T00:00:00Z"}, 2, []string{"30 days (7 on the free plan)"}},
+		{"reset", nil, []string{"reset", "production", "--yes"}, 3, []string{"only a local database can be reset"}},
+		{"backup_without_directory", nil, []string{"backup", "production", "--output", "missing/b.sql"}, 2, []string{"write the backup"}},
+	}
+	for _, tc := range cases {
+		t.Run(tc.name, func(t *testing.T) {
+			c := newCloud(t, sample())
+			if tc.arrange != nil {
+				tc.arrange(c)
+			}
+			args := tc.args
+			if args == nil {
+				args = []string{"status", "production"}
+			}
+			r := c.run(args...)
+			r.want(t, tc.code, tc.want...)
+			if tc.code != 0 && (!strings.Contains(r.stderr, "error: ") || !strings.Contains(r.stderr, "state: ") || !strings.Contains(r.stderr, "next:  ")) {
+				t.Errorf("the message lacks error, state or next:\n%s", r.stderr)
+			}
+			if strings.Contains(r.stdout+r.stderr, c.env["CLOUDFLARE_API_TOKEN"]) && c.env["CLOUDFLARE_API_TOKEN"] != "" {
+				t.Errorf("the token is in the output:\n%s%s", r.stdout, r.stderr)
+			}
+			if tc.code != 0 && len(c.database.History()) > 1 {
+				t.Errorf("a run that failed wrote: %v", c.database.History())
+			}
+		})
+	}
+}
+
+// TestLostAnswers breaks the one request that writes in every way, before and after it took
+// effect, once and for good.
+func TestLostAnswers(t *testing.T) {
+	page := http.Header{"Content-Type": {"text/html"}}
+	faults := map[string]d1test.Fault{
+		"dropped":        {Drop: true},
+		"truncated":      {Truncate: true},
+		"rate_limited":   {Status: http.StatusTooManyRequests, Body: `{"success":false,"errors":[{"code":971,"message":"slow down"}]}`},
+		"retry_after":    {Status: http.StatusTooManyRequests, Header: http.Header{"Retry-After": {"17"}}},
+		"internal":       {Status: http.StatusInternalServerError, Body: `{"success":false,"errors":[{"code":7500,"message":"internal error; reference = x"}]}`},
+		"bad_gateway":    {Status: http.StatusBadGateway, Body: "<html><title>502</title></html>", Header: page},
+		"gateway_timout": {Status: http.StatusGatewayTimeout, Body: "<html><title>504</title></html>", Header: page},
+		"no_success":     {Status: http.StatusOK, Body: `{"success":false,"errors":[{"code":7500,"message":"Network connection lost."}],"result":[]}`},
+		"empty":          {Status: http.StatusOK},
+	}
+	for name, fault := range faults {
+		for _, after := range []bool{false, true} {
+			for _, times := range []int{1, 100} {
+				t.Run(fmt.Sprintf("%s_after_%v_%d_times", name, after, times), func(t *testing.T) {
+					c := newCloud(t, sample())
+					n := 0
+					c.server.Fault = func(r d1test.Request) *d1test.Fault {
+						if !strings.HasSuffix(r.Path, "/query") {
+							return nil
+						}
+						if n++; n > times {
+							return nil
+						}
+						f := fault
+						f.After = after
+						return &f
+					}
+					r := c.run("migrate", "production")
+					if after || fault.Truncate || times == 1 {
+						r.want(t, 0, "applied 2 migrations")
+						c.wantRows(ledger, "0001_users.sql", "0002_orders.sql")
+					} else {
+						r.want(t, 1, "nothing of this run was applied")
+						c.wantRows("SELECT name FROM sqlite_schema")
+					}
+				})
+			}
+		}
+	}
+}
+
+func TestRemoteReadsFailAfterTheWrite(t *testing.T) {
+	c := newCloud(t, sample())
+	wrote := false
+	c.server.Fault = func(r d1test.Request) *d1test.Fault {
+		if strings.HasSuffix(r.Path, "/query") {
+			wrote = true
+			return &d1test.Fault{After: true, Drop: true}
+		}
+		if wrote {
+			return &d1test.Fault{Status: http.StatusBadGateway, Body: "<title>502</title>"}
+		}
+		return nil
+	}
+	r := c.run("migrate", "production")
+	r.want(t, 4, "not known whether the run was committed", "running again is safe", c.database.History()[0].Bookmark)
+	c.server.Fault = nil
+	c.run("migrate", "production").want(t, 0, "up to date: 2 applied")
+}
+
+// TestBrokenPromise is about a service that would not keep a batch whole.
+func TestBrokenPromise(t *testing.T) {
+	c := newCloud(t, sample())
+	c.write("migrations/0002_orders.sql", "CREATE TABLE orders(id);\nINSERT INTO missing VALUES (1);")
+	c.server.SplitBatches = true
+	r := c.run("migrate", "production")
+	r.want(t, 4, "no run's journal row", "did not keep the transaction whole", "nothing more was touched", "restore --bookmark "+c.database.History()[0].Bookmark)
+}
+
+// TestKilled kills the process when its n-th request arrives, before or after it took effect.
+func TestKilled(t *testing.T) {
+	executable, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n := 1; n <= 6; n++ {
+		for _, after := range []bool{false, true} {
+			t.Run(fmt.Sprintf("request_%d_after_%v", n, after), func(t *testing.T) {
+				c := newCloud(t, sample())
+				process := exec.Command(executable, "migrate", "production")
+				process.Env = append(os.Environ(), "D1_REWIND_TEST_PROCESS=1", "CLOUDFLARE_API_BASE_URL="+c.server.URL, "CLOUDFLARE_API_TOKEN="+d1test.Token)
+				var mutex sync.Mutex
+				seen := 0
+				c.server.Fault = func(d1test.Request) *d1test.Fault {
+					mutex.Lock()
+					defer mutex.Unlock()
+					if seen++; seen != n {
+						return nil
+					}
+					_ = process.Process.Kill()
+					return &d1test.Fault{After: after, Hang: true}
+				}
+				err := process.Run()
+				if seen >= n && err == nil {
+					t.Fatal("the process was not killed")
+				}
+				c.server.Fault = nil
+				if got := c.database.Rows("SELECT count(*) FROM sqlite_schema WHERE name IN ('users', 'orders', 'd1_migrations', 'd1_rewind_journal')"); got[0] != "0" && got[0] != "4" {
+					t.Errorf("%s of 4 tables are there", got[0])
+				}
+				c.run("migrate", "production").want(t, 0)
+				c.wantRows(ledger, "0001_users.sql", "0002_orders.sql")
+			})
+		}
+	}
+}
+
+// TestTokenNowhere looks for the token in everything that leaves the program except the one
+// header that is for it.
+func TestTokenNowhere(t *testing.T) {
+	c := newCloud(t, sample())
+	github := t.TempDir()
+	c.env["GITHUB_OUTPUT"], c.env["GITHUB_STEP_SUMMARY"] = filepath.Join(github, "output"), filepath.Join(github, "summary")
+	echo := func(r d1test.Request) *d1test.Fault {
+		return &d1test.Fault{Status: http.StatusTeapot, Body: "<html><title>you sent Bearer " + r.Token + "</title></html>", Header: http.Header{"Content-Type": {"text/html"}}}
+	}
+	var streams []string
+	commands := [][]string{{"status", "production", "--verbose"}, {"migrate", "production", "--verbose", "--format", "json"}, {"info", "production"}, {"doctor", "production", "--verbose"},
+		{"backup", "production", "--output", "b.sql"}, {"restore", "production", "--before", "0001_users.sql", "--confirm", "shop-db", "--format", "markdown", "--verbose"}, {"baseline", "production", "--force"}}
+	for _, fault := range []func(d1test.Request) *d1test.Fault{nil, echo} {
+		c.server.Fault = fault
+		for _, command := range commands {
+			r := c.run(command...)
+			streams = append(streams, r.stdout, r.stderr)
+		}
+		c.env["INPUT_MODE"], c.env["INPUT_ENVIRONMENT"], c.env["INPUT_API-TOKEN"] = "migrate", "production", d1test.Token
+		r := c.run()
+		streams = append(streams, strings.ReplaceAll(r.stdout, "::add-mask::"+d1test.Token, ""), r.stderr)
+	}
+	for _, r := range c.server.Requests() {
+		streams = append(streams, r.Path, r.Query, r.Body)
+	}
+	for _, dir := range []string{c.dir, github} {
+		err := filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
+			if err != nil || d.IsDir() {
+				return err
+			}
+			data, err := os.ReadFile(path)
+			streams = append(streams, path, string(data))
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, s := range streams {
+		if strings.Contains(s, d1test.Token) {
+			t.Errorf("the token is in:\n%s", s)
+		}
+	}
+	if !slices.ContainsFunc(streams, func(s string) bool { return strings.Contains(s, "you sent Bearer ***") }) {
+		t.Error("no message held what the proxy echoed: the test proves nothing")
+	}
+}
+
+// TestPullRequestsDoNotWrite is the guard of write modes.
+func TestPullRequestsDoNotWrite(t *testing.T) {
+	for _, event := range []string{"pull_request", "pull_request_target"} {
+		for _, mode := range []string{"migrate", "restore", "baseline"} {
+			t.Run(event+"_"+mode, func(t *testing.T) {
+				c := newCloud(t, sample())
+				c.env["INPUT_MODE"], c.env["INPUT_ENVIRONMENT"], c.env["GITHUB_EVENT_NAME"] = mode, "production", event
+				c.run().want(t, 3, "belongs to a pull request", "nothing was contacted")
+				if n := len(c.server.Requests()); n != 0 {
+					t.Errorf("%d requests", n)
+				}
+			})
+		}
+	}
+}
+
+func TestDoctorRemote(t *testing.T) {
+	cases := []struct {
+		name    string
+		arrange func(*cloud)
+		code    int
+		want    []string
+	}{
+		{"in_order", nil, 0, []string{"token: accepted", "database shop-db", "clock: agrees", "permission D1 Edit: the token may write", "shop runs version " + versionOne, "0 applied, 2 pending"}},
+		{"may_only_read", func(c *cloud) { c.server.Allow("reader", d1test.Permissions{D1Read: true}); c.env["CLOUDFLARE_API_TOKEN"] = "reader" }, 1,
+			[]string{"FAIL  permission D1 Edit", "D1 > Edit", "FAIL  worker", "Workers Scripts > Read"}},
+		{"wrong_token", func(c *cloud) { c.env["CLOUDFLARE_API_TOKEN"] = "nonsense" }, 1, []string{"FAIL  token", "wrong, expired or revoked"}},
+		{"other_name", func(c *cloud) {
+			c.write("wrangler.jsonc", fmt.Sprintf(`{"account_id":%q,"d1_databases":[{"binding":"DB","database_name":"other","database_id":%q}]}`, d1test.Account, c.database.ID))
+		}, 1, []string{`database_name "other"`, `is "shop-db"`, "the id wins"}},
+		{"clock", func(c *cloud) { now := c.server.Now; c.server.Now = func() time.Time { return now().Add(-time.Hour) }; c.env["skew"] = "1" }, 1, []string{"clock differs"}},
+	}
+	for _, tc := range cases {
+		t.Run(tc.name, func(t *testing.T) {
+			c := newCloud(t, sample())
+			if tc.arrange != nil {
+				tc.arrange(c)
+			}
+			if c.env["skew"] != "" { // the program keeps the right time
+				var stdout, stderr bytes.Buffer
+				code := cli.Main(t.Context(), cli.Process{Args: []string{"doctor", "production"}, Stdin: strings.NewReader(""), Stdout: &stdout, Stderr: &stderr,
+					Getenv: func(name string) string { return c.env[name] }, Sleep: noSleep})
+				run{code, stdout.String(), stderr.String()}.want(t, tc.code, tc.want...)
+				return
+			}
+			c.run("doctor", "production").want(t, tc.code, tc.want...)
+			if n := len(c.database.History()); n != 1 {
+				t.Errorf("doctor made %d states", n)
+			}
+		})
+	}
+}
