@@ -15,6 +15,7 @@ import (
 
 	"al.essio.dev/pkg/shellescape"
 
+	"github.com/d1-rewind/d1-rewind/internal/d1"
 	"github.com/d1-rewind/d1-rewind/internal/github"
 	"github.com/d1-rewind/d1-rewind/internal/migration"
 	"github.com/d1-rewind/d1-rewind/internal/rehearsal"
@@ -72,6 +73,7 @@ func (j *job) run(ctx context.Context) report.Report {
 			r.Err = &usageError{"backup needs a file to write", "for example: --output backup.sql"}
 		} else if r.Err = j.backup(ctx, file); r.Err == nil {
 			r.Path, r.Result.Status = shown(file), migration.BackedUp
+			j.warnOfLosses(&r)
 		}
 	case "baseline":
 		r.Result, r.Err = j.engine.Baseline(ctx, j.settings["to"], j.settings.on("force"), func(ctx context.Context, files []migration.Migration) error {
@@ -276,6 +278,7 @@ func (j *job) migrate(ctx context.Context, r *report.Report) {
 			err := j.backup(ctx, file)
 			if err == nil {
 				r.Path = shown(file)
+				j.warnOfLosses(r)
 			}
 			return err
 		}
@@ -363,6 +366,13 @@ func (j *job) backup(ctx context.Context, file string) (err error) {
 		return err
 	}
 	return os.Rename(temp.Name(), file)
+}
+
+// warnOfLosses says what a remote export does not keep; the local one keeps everything.
+func (j *job) warnOfLosses(r *report.Report) {
+	if j.remote != nil {
+		r.Warnings = append(r.Warnings, d1.ExportLosses)
+	}
 }
 
 // create writes the next migration's empty file, as wrangler would name and begin it.

@@ -201,6 +201,9 @@ func (c *Client) once(ctx context.Context, q call) (answer, error) {
 		if cause := context.Cause(ctx); errors.Is(err, context.DeadlineExceeded) && cause != nil {
 			err = cause
 		}
+		if wrapped, ok := errors.AsType[*url.Error](err); ok {
+			err = wrapped.Err // the request is named anyway
+		}
 		failed.Err = errors.New(c.redact(err.Error()))
 		if errors.Is(err, context.Canceled) {
 			failed.Err = context.Canceled
@@ -257,24 +260,24 @@ func (c *Client) judge(failed *Error, response *http.Response, body []byte) (ans
 // tries bounds how often a read is sent.
 const tries = 5
 
-// longestWait is the most that a read waits because the service asked for it: the length
-// of Cloudflare's own block after too many requests.
+// longestWait is the most that one read waits in all: a little more than Cloudflare's own
+// block after too many requests.
 const longestWait = 6 * time.Minute
 
 // read sends a request that changes nothing, again after errors that pass.
 func (c *Client) read(ctx context.Context, q call) (answer, error) {
-	wait := 500 * time.Millisecond
+	wait, waited := 500*time.Millisecond, time.Duration(0)
 	for try := 1; ; try++ {
 		a, err := c.once(ctx, q)
 		if err == nil {
 			return a, nil
 		}
 		failed, _ := errors.AsType[*Error](err)
-		if try == tries || ctx.Err() != nil || !failed.passes() || failed.after > longestWait {
+		pause := max(wait, failed.after)
+		if try == tries || ctx.Err() != nil || !failed.passes() || waited+pause > longestWait {
 			return a, err
 		}
-		pause := max(wait, failed.after)
-		wait *= 2
+		wait, waited = 2*wait, waited+pause
 		c.config.Progress(fmt.Sprintf("%v; trying again in %s", failed, pause.Round(100*time.Millisecond)))
 		if err := c.config.Sleep(ctx, pause); err != nil {
 			return a, &Error{Doing: q.doing, Err: err}

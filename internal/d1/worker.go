@@ -78,7 +78,7 @@ func (w *Worker) Rollback(ctx context.Context, version, why string) error {
 		"annotations": map[string]string{"workers/message": why},
 	}})
 	if failed, ok := errors.AsType[*Error](err); ok && failed.Code == codeSecretsChanged {
-		return &migration.Problem{Err: failed, State: "neither the Worker nor the database was changed",
+		return &migration.Problem{Err: failed,
 			Next: "the Worker's secrets have changed since that version, and going back would bring back the old ones; look at them, then decide: wrangler rollback " + version + " asks and can do it, and restore without --rollback-worker goes on with the database"}
 	}
 	return w.client.problem(err, needsWorkersEdit)

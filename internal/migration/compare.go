@@ -78,6 +78,7 @@ func hold(files map[string]Migration, past recorded) (held []string, ended strin
 		}
 		held = append(held, h.Name)
 	}
+	slices.SortFunc(held, compareNames)
 	return held, ""
 }
 

@@ -275,7 +275,7 @@ func (e *Engine) past(ctx context.Context, result *Result) (recorded, error) {
 func (e *Engine) bookmark(ctx context.Context, result *Result) error {
 	bookmark, err := e.Environment.Bookmark(ctx, time.Time{})
 	if err != nil {
-		return fmt.Errorf("read the bookmark: %w", err)
+		return err
 	}
 	result.Bookmark = bookmark
 	if e.OnBookmark != nil {
@@ -372,7 +372,7 @@ func (e *Engine) apply(ctx context.Context, result *Result, plan []Migration, pl
 		if i > 0 || len(result.Applied) > 0 { // each transaction has its own way back
 			b, err := e.Environment.Bookmark(ctx, time.Time{})
 			if err != nil {
-				return fmt.Errorf("read the bookmark: %w", err)
+				return err
 			}
 			before, planned = b, b
 		}

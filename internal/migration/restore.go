@@ -87,7 +87,7 @@ func (e *Engine) rollbackWorker(ctx context.Context, result *Result, o RestoreOp
 	e.progress("putting the Worker back to version " + version)
 	if err := e.Worker.Rollback(ctx, version, "d1-rewind restore to "+string(result.Target)); err != nil {
 		if now, readErr := e.Worker.Deployed(context.WithoutCancel(ctx)); readErr != nil || now != version {
-			p := &Problem{Err: fmt.Errorf("put the Worker back to version %s: %w", version, err), State: "the database was not touched",
+			p := &Problem{Err: fmt.Errorf("put the Worker back to version %s: %w", version, err), State: "neither the Worker nor the database was changed",
 				Next: "put the Worker back by hand (wrangler rollback), then restore without --rollback-worker"}
 			if known, ok := errors.AsType[*Problem](err); ok && known.Next != "" {
 				p.Next = known.Next

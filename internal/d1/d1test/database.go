@@ -28,6 +28,7 @@ type Database struct {
 	Version  string // "alpha" has no Time Travel
 
 	server    *Server
+	created   time.Time
 	mutex     sync.Mutex
 	memory    *sqlite.Memory
 	history   []State
@@ -54,6 +55,7 @@ func (d *Database) begin() {
 	}
 	d.memory = memory
 	d.commit("", nil)
+	d.created = d.now().At
 }
 
 func (d *Database) close() { _ = d.memory.Close() }
@@ -362,9 +364,21 @@ func withoutLiterals(sql string) (bare string, comments bool) {
 	return b.String(), comments
 }
 
+// listed is the database as the list of all databases has it
+// (https://developers.cloudflare.com/api/resources/d1/subresources/database/methods/list/).
+func (d *Database) listed() map[string]any {
+	return map[string]any{"uuid": d.ID, "name": d.Name, "version": d.Version, "created_at": d.created.UTC().Format(time.RFC3339Nano)}
+}
+
+// info is what the database itself answers. Which tables the service counts is an assumption.
 func (d *Database) info() map[string]any {
-	return map[string]any{"uuid": d.ID, "name": d.Name, "version": d.Version, "num_tables": 0, "file_size": 4096,
-		"created_at": d.history[0].At.UTC().Format(time.RFC3339Nano), "running_in_region": "WEUR", "read_replication": map[string]any{"mode": "disabled"}}
+	info := d.listed()
+	info["file_size"], info["running_in_region"], info["read_replication"] = 4096, "WEUR", map[string]any{"mode": "disabled"}
+	answers, err := d.memory.Read(context.Background(), migration.Query{SQL: "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND substr(name, 1, 7) <> 'sqlite_'"})
+	if err == nil && answers[0].Err == nil {
+		info["num_tables"] = len(answers[0].Values)
+	}
+	return info
 }
 
 // retention is that of a paid plan (https://developers.cloudflare.com/d1/reference/time-travel/).
@@ -454,6 +468,10 @@ func (d *Database) export(w http.ResponseWriter, body []byte) {
 	var b transferBody
 	if err := json.Unmarshal(body, &b); err != nil {
 		fail(w, http.StatusBadRequest, 7400, "malformed")
+		return
+	}
+	if o := b.DumpOptions; o.NoSchema || o.NoData || len(o.Tables) > 0 {
+		fail(w, http.StatusNotImplemented, 7500, "d1test exports whole databases only")
 		return
 	}
 	if d.exporting == "" || b.CurrentBookmark != d.exporting {

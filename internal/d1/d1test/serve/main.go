@@ -3,7 +3,8 @@
 // arguments, prints one line with the base URL, and one with name and id for each, and
 // serves until standard input ends.
 //
-// GET /d1test/requests answers how many requests came since it was asked last.
+// GET /d1test/requests answers how many requests came since it was asked last, GET
+// /d1test/unknown which requests had no handler here.
 package main
 
 import (
@@ -11,6 +12,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/d1-rewind/d1-rewind/internal/d1/d1test"
 )
@@ -18,18 +20,23 @@ import (
 func main() {
 	latency := flag.Duration("latency", 0, "added to every answer")
 	splitter := flag.String("splitter", "quirky", "quirky, exact or strict")
-	worker := flag.String("worker", "", "name of a Worker with one deployed version")
+	worker := flag.String("worker", "", "names of Workers, by commas, each with an old version and a deployed one")
+	secrets := flag.String("secrets", "", "name of the Worker whose old version has other secrets")
 	flag.Parse()
 	server := d1test.New()
 	defer server.Close()
 	server.Latency = *latency
 	server.Splitter = map[string]d1test.Splitter{"quirky": d1test.Quirky, "exact": d1test.Exact, "strict": d1test.Strict}[*splitter]
+	for _, name := range strings.FieldsFunc(*worker, func(r rune) bool { return r == ',' }) {
+		server.Deploy(name, "00000000-0000-4000-8000-000000000001")
+		w := server.Deploy(name, "00000000-0000-4000-8000-000000000002")
+		if name == *secrets {
+			w.SecretsChanged = w.Versions[:1]
+		}
+	}
 	fmt.Println(server.URL)
 	for _, name := range flag.Args() {
 		fmt.Println(name, server.Create(name).ID)
-	}
-	if *worker != "" {
-		server.Deploy(*worker, "00000000-0000-4000-8000-000000000001")
 	}
 	_, _ = io.Copy(io.Discard, os.Stdin)
 }

@@ -1,0 +1,419 @@
+package cli_test
+
+import (
+	"bytes"
+	"fmt"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/d1-rewind/d1-rewind/internal/d1/d1test"
+)
+
+// migrated is a cloud on which each file was applied by a run of its own. before[i] is the
+// bookmark from before file i+1.
+func migrated(t *testing.T, n int) (c *cloud, before []string) {
+	t.Helper()
+	files := map[string]string{}
+	for i := 1; i <= n; i++ {
+		files[fmt.Sprintf("migrations/%04d_m.sql", i)] = fmt.Sprintf("CREATE TABLE t%d(x);", i)
+	}
+	c = newCloud(t, files)
+	for i := 1; i <= n; i++ {
+		before = append(before, c.now())
+		c.run("migrate", "production", "--to", fmt.Sprintf("%04d_m.sql", i)).want(t, 0)
+	}
+	return c, before
+}
+
+func (c *cloud) now() string {
+	history := c.database.History()
+	return history[len(history)-1].Bookmark
+}
+
+func (c *cloud) restore(bookmark string, more ...string) run {
+	c.t.Helper()
+	return c.run(append([]string{"restore", "production", "--confirm", "shop-db", "--bookmark", bookmark}, more...)...)
+}
+
+func (c *cloud) wantHeld(names ...string) {
+	c.t.Helper()
+	document := c.run("status", "production", "--format", "json").json(c.t)
+	got := []string{}
+	for _, name := range document["held"].([]any) {
+		got = append(got, name.(string))
+	}
+	if diff := cmp.Diff(append([]string{}, names...), got); diff != "" {
+		c.t.Errorf("held (-want +got):\n%s", diff)
+	}
+}
+
+func TestHold(t *testing.T) {
+	t.Run("restore_holds_and_undo_lifts", func(t *testing.T) {
+		c, before := migrated(t, 3)
+		undo := c.now()
+		c.restore(before[1]).want(t, 0, "undone by the restore: 0002_m.sql, 0003_m.sql", "held from now on", "--bookmark "+undo)
+		c.wantHeld("0002_m.sql", "0003_m.sql")
+		c.run("migrate", "production").want(t, 3, "held", "nothing was written")
+		c.restore(undo).want(t, 0)
+		c.wantHeld()
+		c.run("migrate", "production").want(t, 0, "up to date: 3 applied")
+	})
+	t.Run("second_restore_further_back", func(t *testing.T) {
+		c, before := migrated(t, 3)
+		c.restore(before[2]).want(t, 0)
+		c.wantHeld("0003_m.sql")
+		c.restore(before[1]).want(t, 0)
+		c.wantHeld("0002_m.sql", "0003_m.sql")
+	})
+	t.Run("one_of_two_files_fixed", func(t *testing.T) {
+		c, before := migrated(t, 3)
+		c.restore(before[1]).want(t, 0)
+		c.write("migrations/0003_m.sql", "CREATE TABLE t3(x, y);")
+		c.run("status", "production").want(t, 0, "the hold is over: 0003_m.sql has changed")
+		c.run("migrate", "production").want(t, 0, "applied 2 migrations")
+		c.wantRows("SELECT name FROM pragma_table_info('t3')", "x", "y")
+		c.wantHeld()
+	})
+	t.Run("a_file_deleted", func(t *testing.T) {
+		c, before := migrated(t, 3)
+		c.restore(before[1]).want(t, 0)
+		c.remove("migrations/0003_m.sql")
+		c.run("migrate", "production").want(t, 0, "applied 1 migration", "0003_m.sql is gone")
+	})
+	t.Run("restore_to_before_the_first_run", func(t *testing.T) {
+		c, before := migrated(t, 2)
+		c.restore(before[0]).want(t, 0, "undone by the restore: 0001_m.sql, 0002_m.sql")
+		c.wantHeld("0001_m.sql", "0002_m.sql")
+		c.wantRows("SELECT kind, json_array_length(undone) FROM d1_rewind_journal", "restore|2")
+		c.run("migrate", "production", "--release-hold").want(t, 0, "applied 2 migrations")
+		c.wantHeld()
+	})
+	t.Run("before_a_migration", func(t *testing.T) {
+		c, _ := migrated(t, 3)
+		c.run("restore", "production", "--confirm", "shop-db", "--before", "0002_m.sql").want(t, 0, "undone by the restore: 0002_m.sql, 0003_m.sql")
+		c.wantRows(ledger, "0001_m.sql")
+	})
+	t.Run("killed_between_restore_and_hold", func(t *testing.T) {
+		c, before := migrated(t, 2)
+		undo := c.now()
+		restored := false
+		c.server.Fault = func(r d1test.Request) *d1test.Fault {
+			if strings.HasSuffix(r.Path, "/restore") {
+				restored = true
+			} else if restored { // nothing gets through any more
+				return &d1test.Fault{Drop: true}
+			}
+			return nil
+		}
+		c.restore(before[1], "--verbose").want(t, 1, "restored, NOT held", "restoring the database to "+before[1]+"; "+undo+" undoes that", "the next migrate will apply again", "restore --bookmark "+undo)
+		c.server.Fault = nil
+		c.wantHeld()
+		c.wantRows(ledger, "0001_m.sql")
+		c.restore(undo).want(t, 0)
+		c.wantRows(ledger, "0001_m.sql", "0002_m.sql")
+	})
+	t.Run("hold_whose_answer_is_lost", func(t *testing.T) {
+		c, before := migrated(t, 2)
+		c.faultAt(1, to("/query"), d1test.Fault{After: true, Drop: true})
+		c.restore(before[1]).want(t, 0)
+		c.server.Fault = nil
+		c.wantHeld("0002_m.sql")
+		c.wantRows("SELECT count(*) FROM d1_rewind_journal WHERE kind = 'restore'", "1")
+	})
+	t.Run("wrangler_applied_it", func(t *testing.T) {
+		c, _ := migrated(t, 1)
+		before := c.now()
+		c.write("migrations/0002_w.sql", "CREATE TABLE w(x);")
+		if err := c.database.Exec("CREATE TABLE w(x)", "INSERT INTO d1_migrations (name) VALUES ('0002_w.sql')"); err != nil {
+			t.Fatal(err)
+		}
+		c.restore(before).want(t, 0)
+		c.wantHeld("0002_w.sql")
+	})
+}
+
+func TestLostRestore(t *testing.T) {
+	cases := []struct {
+		name  string
+		fault d1test.Fault
+		code  int
+		want  []string
+		held  []string
+	}{
+		{"lost_after", d1test.Fault{After: true, Drop: true}, 0, []string{"restored to"}, []string{"0002_m.sql"}},
+		{"lost_before", d1test.Fault{Drop: true}, 1, []string{"the database was not restored", "run the same restore again"}, nil},
+		{"bad_gateway_after", d1test.Fault{After: true, Status: http.StatusBadGateway, Body: "<title>502</title>"}, 0, []string{"restored to"}, []string{"0002_m.sql"}},
+		{"truncated", d1test.Fault{Truncate: true}, 0, []string{"restored to"}, []string{"0002_m.sql"}},
+		{"rate_limited", d1test.Fault{Status: http.StatusTooManyRequests, Body: `{}`}, 1, []string{"10 restores of one database in 10 minutes", "was not restored"}, nil},
+	}
+	for _, tc := range cases {
+		t.Run(tc.name, func(t *testing.T) {
+			c, before := migrated(t, 2)
+			undo := c.now()
+			c.faultAt(1, to("/restore"), tc.fault)
+			r := c.restore(before[1], "--verbose")
+			r.want(t, tc.code, append(tc.want, undo)...)
+			sent := 0
+			for _, request := range c.server.Requests() {
+				if strings.HasSuffix(request.Path, "/restore") {
+					sent++
+				}
+			}
+			if sent != 1 {
+				t.Errorf("the restore was sent %d times", sent)
+			}
+			c.server.Fault = nil
+			c.wantHeld(tc.held...)
+		})
+	}
+	t.Run("nothing_to_tell_it_by", func(t *testing.T) {
+		c, _ := migrated(t, 1)
+		before := c.now()
+		if err := c.database.Exec("INSERT INTO t1 VALUES (1)"); err != nil {
+			t.Fatal(err)
+		}
+		undo := c.now()
+		c.faultAt(1, to("/restore"), d1test.Fault{After: true, Drop: true})
+		c.restore(before).want(t, 4, "not known whether the database was restored", "is not repeated", "restore --bookmark "+undo)
+	})
+}
+
+func TestRestoreBudgetAndExpiry(t *testing.T) {
+	c, before := migrated(t, 2)
+	after := c.now()
+	for i := range 10 {
+		c.restore([]string{before[1], after}[i%2]).want(t, 0)
+	}
+	c.restore(before[1]).want(t, 1, "10 restores of one database in 10 minutes: wait", "was not restored")
+	now := time.Now()
+	c.server.Now = func() time.Time { return now.Add(31 * 24 * time.Hour) }
+	c.restore(before[1]).want(t, 1, "Invalid bookmark", "not older than 30 days (7 on the free plan)")
+}
+
+func TestWorkerAndDatabaseAsAPair(t *testing.T) {
+	pair := func(t *testing.T) (*cloud, string) {
+		c := newCloud(t, sample())
+		before := c.now()
+		c.run("migrate", "production").want(t, 0)
+		c.server.Deploy("shop", versionTwo)
+		return c, before
+	}
+	t.Run("worker_first", func(t *testing.T) {
+		c, before := pair(t)
+		r := c.restore(before, "--rollback-worker", "--verbose")
+		r.want(t, 0, "putting the Worker back to version "+versionOne, "the Worker was put back to version "+versionOne+" (before: "+versionTwo+")", "restored to "+before)
+		if got := c.server.Deployed("shop"); got != versionOne {
+			t.Errorf("deployed: %s", got)
+		}
+		c.wantRows("SELECT name FROM sqlite_schema WHERE name = 'users'")
+		writes := []string{}
+		for _, request := range c.server.Requests() {
+			if request.Method == http.MethodPost && (strings.HasSuffix(request.Path, "/deployments") || strings.HasSuffix(request.Path, "/restore")) {
+				writes = append(writes, request.Path[strings.LastIndex(request.Path, "/"):])
+			}
+		}
+		if diff := cmp.Diff([]string{"/deployments", "/restore"}, writes); diff != "" {
+			t.Errorf("order (-want +got):\n%s", diff)
+		}
+	})
+	t.Run("there_already", func(t *testing.T) {
+		c, before := pair(t)
+		c.restore(before, "--worker-version", versionTwo, "--verbose").want(t, 0, "runs version "+versionTwo+" already")
+	})
+	t.Run("secrets_changed", func(t *testing.T) {
+		c, before := pair(t)
+		c.server.Deploy("shop", versionTwo).SecretsChanged = []string{versionOne}
+		c.restore(before, "--rollback-worker").want(t, 1, "code 10220", "secrets have changed since that version", "neither the Worker nor the database was changed")
+		c.wantRows(ledger, "0001_users.sql", "0002_orders.sql")
+	})
+	t.Run("second_half_fails", func(t *testing.T) {
+		c, before := pair(t)
+		c.faultAt(1, to("/restore"), d1test.Fault{Status: http.StatusBadRequest, Body: `{"success":false,"errors":[{"code":7500,"message":"Invalid bookmark"}]}`})
+		c.restore(before, "--rollback-worker").want(t, 1, "the Worker was put back to version "+versionOne+", the database was not",
+			"run the same restore again (the Worker is found in place)", "wrangler rollback "+versionTwo)
+		c.server.Fault = nil
+		c.restore(before, "--rollback-worker").want(t, 0)
+	})
+	t.Run("lost_answer_of_the_deployment", func(t *testing.T) {
+		c, before := pair(t)
+		c.faultAt(1, func(r d1test.Request) bool { return r.Method == http.MethodPost && strings.HasSuffix(r.Path, "/deployments") }, d1test.Fault{After: true, Drop: true})
+		c.restore(before, "--rollback-worker").want(t, 0, "the Worker was put back")
+	})
+	t.Run("no_version_known", func(t *testing.T) {
+		c, _ := pair(t)
+		before := c.now()
+		if err := c.database.Exec("INSERT INTO users (name) VALUES ('x')"); err != nil {
+			t.Fatal(err)
+		}
+		c.restore(before, "--rollback-worker").want(t, 2, "recorded no Worker version", "--worker-version")
+	})
+	t.Run("no_worker", func(t *testing.T) {
+		c, before := pair(t)
+		c.write("wrangler.jsonc", fmt.Sprintf(`{"account_id":%q,"d1_databases":[{"binding":"DB","database_name":"shop-db","database_id":%q}]}`, d1test.Account, c.database.ID))
+		c.restore(before, "--rollback-worker").want(t, 2, "no Worker is known", "--worker")
+	})
+}
+
+func TestRemoteBackup(t *testing.T) {
+	t.Run("whole", func(t *testing.T) {
+		c, _ := migrated(t, 1)
+		if err := c.database.Exec("INSERT INTO t1 VALUES ('it''s')"); err != nil {
+			t.Fatal(err)
+		}
+		c.run("backup", "production", "--output", "b.sql", "--verbose").want(t, 0, "backed up to b.sql", "answers nobody else meanwhile", "rounds integers above 2^53")
+		data, err := os.ReadFile("b.sql")
+		if err != nil || !bytes.Contains(data, []byte("'it''s'")) {
+			t.Errorf("backup: %v\n%s", err, data)
+		}
+	})
+	t.Run("before_a_migrate", func(t *testing.T) {
+		c := newCloud(t, sample())
+		c.run("migrate", "production", "--backup", "b.sql").want(t, 0, "applied 2 migrations")
+		data, err := os.ReadFile("b.sql")
+		if err != nil || bytes.Contains(data, []byte("users")) {
+			t.Errorf("backup: %v\n%s", err, data)
+		}
+	})
+	failures := []struct {
+		name  string
+		match func(d1test.Request) bool
+		fault d1test.Fault
+		want  string
+	}{
+		{"truncated_file", func(r d1test.Request) bool { return strings.Contains(r.Path, "/signed/") }, d1test.Fault{Truncate: true}, "not whole"},
+		{"expired_url", func(r d1test.Request) bool { return strings.Contains(r.Path, "/signed/") }, d1test.Fault{Status: http.StatusForbidden, Body: "<Error>Expired</Error>"}, "HTTP 403"},
+		{"error_of_the_service", to("/export"), d1test.Fault{Status: http.StatusOK, Body: `{"success":true,"errors":[],"result":{"success":false,"status":"error","error":"out of space"}}`}, "out of space"},
+	}
+	for _, tc := range failures {
+		t.Run(tc.name, func(t *testing.T) {
+			c, _ := migrated(t, 1)
+			c.faultAt(1, tc.match, tc.fault)
+			c.run("backup", "production", "--output", "b.sql").want(t, 1, tc.want, "no backup was written")
+			entries, err := os.ReadDir(".")
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, e := range entries {
+				if strings.HasSuffix(e.Name(), ".sql") || strings.HasPrefix(e.Name(), ".d1-rewind") {
+					t.Errorf("%s was left behind", e.Name())
+				}
+			}
+		})
+	}
+	t.Run("virtual_tables", func(t *testing.T) {
+		c := newCloud(t, sample())
+		if err := c.database.Exec("CREATE VIRTUAL TABLE notes USING fts5(body)"); err != nil {
+			t.Fatal(err)
+		}
+		c.run("migrate", "production", "--backup", "b.sql").want(t, 1, "does not export databases with virtual tables: notes", "rely on Time Travel")
+		if c.database.Exporting() || slices.ContainsFunc(c.server.Requests(), to("/export")) {
+			t.Error("an export was begun")
+		}
+		c.wantRows("SELECT name FROM sqlite_schema WHERE name = 'users'")
+	})
+	t.Run("lost_answers_while_polling", func(t *testing.T) {
+		c, _ := migrated(t, 1)
+		c.faultAt(2, to("/export"), d1test.Fault{Drop: true})
+		c.run("backup", "production", "--output", "b.sql").want(t, 0)
+		if c.database.Exporting() {
+			t.Error("the export dangles")
+		}
+	})
+}
+
+func TestImportTransport(t *testing.T) {
+	large := func() map[string]string {
+		files := sample()
+		files["migrations/0002_orders.sql"] = "CREATE TABLE orders(id INTEGER PRIMARY KEY, note TEXT);\n" + strings.Repeat("INSERT INTO orders (note) VALUES ('"+strings.Repeat("it''s; ", 100)+"');\n", 2000)
+		return files
+	}
+	t.Run("too_large_for_the_query_endpoint", func(t *testing.T) {
+		c := newCloud(t, large())
+		c.server.ImportPolls = 3
+		c.run("status", "production").want(t, 0, "sent by import (1.5 MB, more than the query endpoint takes)")
+		c.run("migrate", "production", "--verbose").want(t, 0, "applied 2 migrations", "import: Processed 2 queries.")
+		c.wantRows("SELECT count(*), sum(length(note)) FROM orders", "2000|1200000")
+		c.wantRows(ledger, "0001_users.sql", "0002_orders.sql")
+		c.wantRows("SELECT kind, json_array_length(migrations), hold IS NULL FROM d1_rewind_journal", "migrate|2|1")
+	})
+	t.Run("foreign_keys_pragma", func(t *testing.T) {
+		files := large()
+		files["migrations/0001_users.sql"] = "-- rebuild\nPRAGMA foreign_keys = OFF;\nCREATE TABLE users(id);"
+		c := newCloud(t, files)
+		c.run("migrate", "production").want(t, 3, "0001_users.sql:2", "obeys PRAGMA foreign_keys", "--transport import", "nothing was written")
+		c.run("migrate", "production", "--transport", "import").want(t, 0, "sent by import (asked for)")
+	})
+	t.Run("statement_that_does_not_end", func(t *testing.T) {
+		files := sample()
+		files["migrations/0002_orders.sql"] = "CREATE TABLE orders(id);\nCREATE TRIGGER g AFTER INSERT ON orders BEGIN SELECT 1;"
+		c := newCloud(t, files)
+		c.run("migrate", "production", "--transport", "import").want(t, 2, "0002_orders.sql:2", "does not end", "nothing was written")
+		c.run("migrate", "production").want(t, 1, "incomplete input", "nothing of this run was applied")
+		c.wantRows("SELECT name FROM sqlite_schema")
+	})
+	t.Run("query_endpoint_refuses_all_triggers", func(t *testing.T) {
+		files := sample()
+		files["migrations/0002_orders.sql"] = "CREATE TABLE orders(id);\nCREATE TRIGGER g AFTER INSERT ON orders BEGIN SELECT 1; END;"
+		c := newCloud(t, files)
+		c.server.Splitter = d1test.Strict
+		c.run("migrate", "production", "--verbose").want(t, 0, "sending the run by import")
+		c.wantRows(ledger, "0001_users.sql", "0002_orders.sql")
+		c.write("migrations/0003_more.sql", "CREATE TRIGGER h AFTER INSERT ON orders BEGIN SELECT 1; END;")
+		c.run("migrate", "production", "--transport", "query").want(t, 1, "incomplete input", "try --transport import")
+	})
+	t.Run("fails_in_the_middle", func(t *testing.T) {
+		files := large()
+		files["migrations/0002_orders.sql"] += "INSERT INTO missing VALUES (1);"
+		c := newCloud(t, files)
+		c.run("migrate", "production").want(t, 1, "no such table: missing", "nothing of this run was applied")
+		c.wantRows("SELECT name FROM sqlite_schema")
+	})
+	for _, step := range []string{"init", "ingest", "poll"} {
+		for _, after := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s_lost_after_%v", step, after), func(t *testing.T) {
+				c := newCloud(t, large())
+				c.server.ImportPolls = 2
+				c.faultAt(1, func(r d1test.Request) bool { return strings.Contains(r.Body, `"action":"`+step+`"`) }, d1test.Fault{After: after, Drop: true})
+				c.run("migrate", "production").want(t, 0, "applied 2 migrations")
+				c.wantRows("SELECT count(*) FROM orders", "2000")
+				c.wantRows(ledger, "0001_users.sql", "0002_orders.sql")
+			})
+		}
+	}
+	t.Run("upload_damaged", func(t *testing.T) {
+		c := newCloud(t, large())
+		c.server.Fault = func(r d1test.Request) *d1test.Fault {
+			if r.Method != http.MethodPut {
+				return nil
+			}
+			return &d1test.Fault{Status: http.StatusOK, Header: http.Header{"Etag": {`"something-else"`}}}
+		}
+		c.run("migrate", "production").want(t, 1, "received something else than was sent", "nothing of this run was applied")
+	})
+	t.Run("repeated_init_runs_nothing_twice", func(t *testing.T) {
+		c := newCloud(t, large())
+		c.run("migrate", "production").want(t, 0)
+		for _, r := range c.server.Requests() {
+			if strings.Contains(r.Body, `"action":"init"`) { // the service knows the file: init alone runs it
+				request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, c.server.URL+r.Path, strings.NewReader(r.Body))
+				if err != nil {
+					t.Fatal(err)
+				}
+				request.Header.Set("Authorization", "Bearer "+d1test.Token)
+				response, err := http.DefaultClient.Do(request)
+				if err != nil {
+					t.Fatal(err)
+				}
+				_ = response.Body.Close()
+			}
+		}
+		c.wantRows("SELECT count(*) FROM orders", "2000")
+		c.wantRows(ledger, "0001_users.sql", "0002_orders.sql")
+	})
+}
