@@ -218,6 +218,11 @@ func (j *job) wireEngine(r *report.Report, configDir string, db wrangler.Databas
 	if j.engine.Table == "" {
 		j.engine.Table = wrangler.DefaultMigrationsTable
 	}
+	if j.remote != nil {
+		j.engine.Locate = func(ctx context.Context, batch migration.Batch, refused *migration.StatementError) *migration.StatementError {
+			return rehearsal.Locate(ctx, j.environment, batch, refused)
+		}
+	}
 	if j.remote != nil && j.remote.worker != "" {
 		j.engine.Worker = j.remote.client.Worker(j.remote.worker)
 	}

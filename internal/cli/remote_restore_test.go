@@ -242,7 +242,9 @@ func TestWorkerAndDatabaseAsAPair(t *testing.T) {
 	})
 	t.Run("lost_answer_of_the_deployment", func(t *testing.T) {
 		c, before := pair(t)
-		c.faultAt(1, func(r d1test.Request) bool { return r.Method == http.MethodPost && strings.HasSuffix(r.Path, "/deployments") }, d1test.Fault{After: true, Drop: true})
+		c.faultAt(1, func(r d1test.Request) bool {
+			return r.Method == http.MethodPost && strings.HasSuffix(r.Path, "/deployments")
+		}, d1test.Fault{After: true, Drop: true})
 		c.restore(before, "--rollback-worker").want(t, 0, "the Worker was put back")
 	})
 	t.Run("no_version_known", func(t *testing.T) {
@@ -279,6 +281,23 @@ func TestRemoteBackup(t *testing.T) {
 		if err != nil || bytes.Contains(data, []byte("users")) {
 			t.Errorf("backup: %v\n%s", err, data)
 		}
+	})
+	t.Run("takes_so_long_that_the_bookmark_is_read_again", func(t *testing.T) {
+		c := newCloud(t, sample())
+		now := time.Now()
+		c.server.Now = func() time.Time { return now }
+		c.server.Fault = func(r d1test.Request) *d1test.Fault {
+			if r.Method == http.MethodGet && strings.Contains(r.Path, "/signed/") {
+				now = now.Add(time.Minute)
+				if err := c.database.Exec("CREATE TABLE written_meanwhile(x)"); err != nil {
+					t.Error(err)
+				}
+			}
+			return nil
+		}
+		c.run("migrate", "production", "--backup", "b.sql").want(t, 0)
+		history := c.database.History()
+		c.wantRows("SELECT bookmark FROM d1_rewind_journal", history[len(history)-2].Bookmark)
 	})
 	failures := []struct {
 		name  string

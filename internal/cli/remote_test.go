@@ -231,13 +231,18 @@ func TestRemoteErrors(t *testing.T) {
 		{"no_token", func(c *cloud) { delete(c.env, "CLOUDFLARE_API_TOKEN") }, nil, 2, []string{"needs an API token", "CLOUDFLARE_API_TOKEN", "D1 > Edit"}},
 		{"token_with_line_break", func(c *cloud) { c.env["CLOUDFLARE_API_TOKEN"] = "abc def" }, nil, 2, []string{"a space or a line break"}},
 		{"wrong_token", func(c *cloud) { c.env["CLOUDFLARE_API_TOKEN"] = "wrong-token" }, nil, 1, []string{"Invalid access token", "HTTP 403, code 9109", "wrong, expired or revoked"}},
-		{"token_without_d1", func(c *cloud) { c.server.Allow("weak", d1test.Permissions{WorkersRead: true}); c.env["CLOUDFLARE_API_TOKEN"] = "weak" }, nil, 1,
+		{"token_without_d1", func(c *cloud) {
+			c.server.Allow("weak", d1test.Permissions{WorkersRead: true})
+			c.env["CLOUDFLARE_API_TOKEN"] = "weak"
+		}, nil, 1,
 			[]string{"code 10000", "D1 > Read", "doctor"}},
 		{"read_only_token_migrates", func(c *cloud) {
 			c.server.Allow("reader", d1test.Permissions{D1Read: true, WorkersRead: true})
 			c.env["CLOUDFLARE_API_TOKEN"] = "reader"
 		}, []string{"migrate", "production"}, 1, []string{"apply the migrations", "D1 > Edit", "nothing of this run was applied"}},
-		{"no_account", func(c *cloud) { c.write("wrangler.jsonc", `{"d1_databases":[{"binding":"DB","database_id":"x","database_name":"n"}]}`) }, nil, 2, []string{"no account id", "CLOUDFLARE_ACCOUNT_ID"}},
+		{"no_account", func(c *cloud) {
+			c.write("wrangler.jsonc", `{"d1_databases":[{"binding":"DB","database_id":"x","database_name":"n"}]}`)
+		}, nil, 2, []string{"no account id", "CLOUDFLARE_ACCOUNT_ID"}},
 		{"wrong_account", nil, []string{"status", "production", "--account-id", "ffffffffffffffffffffffffffffffff"}, 1, []string{"code 7403", "check the account id (ffffffffffffffffffffffffffffffff)"}},
 		{"unknown_database", func(c *cloud) {
 			c.write("wrangler.jsonc", fmt.Sprintf(`{"account_id":%q,"d1_databases":[{"binding":"DB","database_id":"00000000-0000-4000-8000-000000000000"}]}`, d1test.Account))
@@ -264,7 +269,7 @@ func TestRemoteErrors(t *testing.T) {
 		{"connection_refused", func(c *cloud) { c.env["CLOUDFLARE_API_BASE_URL"] = "http://127.0.0.1:1/client/v4" }, nil, 1, []string{"refused", "nothing was sent", "CLOUDFLARE_API_BASE_URL"}},
 		{"dns_failure", func(c *cloud) { c.env["CLOUDFLARE_API_BASE_URL"] = "http://api.invalid/client/v4" }, nil, 1, []string{"api.invalid", "DNS"}},
 		{"broken_sql", func(c *cloud) { c.write("migrations/0002_orders.sql", "CREATE TABL orders(id);") }, []string{"migrate", "production"}, 1,
-			[]string{`near "TABL": syntax error`, "nothing of this run was applied"}},
+			[]string{`error: 0002_orders.sql:1: statement 1 of 1: near "TABL": syntax error`, "| CREATE TABL orders(id);"[:24], "nothing of this run was applied"}},
 		{"no_worker", func(c *cloud) {}, []string{"status", "production", "--worker", "shopp"}, 0, []string{"the Worker's deployed version is not recorded", "code 10007"}},
 		{"no_permission_for_workers", func(c *cloud) {
 			c.server.Allow("d1-only", d1test.Permissions{D1Read: true, D1Edit: true})
@@ -487,13 +492,20 @@ func TestDoctorRemote(t *testing.T) {
 		want    []string
 	}{
 		{"in_order", nil, 0, []string{"token: accepted", "database shop-db", "clock: agrees", "permission D1 Edit: the token may write", "shop runs version " + versionOne, "0 applied, 2 pending"}},
-		{"may_only_read", func(c *cloud) { c.server.Allow("reader", d1test.Permissions{D1Read: true}); c.env["CLOUDFLARE_API_TOKEN"] = "reader" }, 1,
+		{"may_only_read", func(c *cloud) {
+			c.server.Allow("reader", d1test.Permissions{D1Read: true})
+			c.env["CLOUDFLARE_API_TOKEN"] = "reader"
+		}, 1,
 			[]string{"FAIL  permission D1 Edit", "D1 > Edit", "FAIL  worker", "Workers Scripts > Read"}},
 		{"wrong_token", func(c *cloud) { c.env["CLOUDFLARE_API_TOKEN"] = "nonsense" }, 1, []string{"FAIL  token", "wrong, expired or revoked"}},
 		{"other_name", func(c *cloud) {
 			c.write("wrangler.jsonc", fmt.Sprintf(`{"account_id":%q,"d1_databases":[{"binding":"DB","database_name":"other","database_id":%q}]}`, d1test.Account, c.database.ID))
 		}, 1, []string{`database_name "other"`, `is "shop-db"`, "the id wins"}},
-		{"clock", func(c *cloud) { now := c.server.Now; c.server.Now = func() time.Time { return now().Add(-time.Hour) }; c.env["skew"] = "1" }, 1, []string{"clock differs"}},
+		{"clock", func(c *cloud) {
+			now := c.server.Now
+			c.server.Now = func() time.Time { return now().Add(-time.Hour) }
+			c.env["skew"] = "1"
+		}, 1, []string{"clock differs"}},
 	}
 	for _, tc := range cases {
 		t.Run(tc.name, func(t *testing.T) {

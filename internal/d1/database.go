@@ -213,7 +213,7 @@ func (d *Database) Bookmark(ctx context.Context, at time.Time) (migration.Bookma
 // explain looks for the reason why a database has no bookmark.
 func (d *Database) explain(ctx context.Context, err error) error {
 	failed, ok := errors.AsType[*Error](err)
-	if ok && failed.Status >= 400 && failed.Status < 500 && failed.Code != codeAuthentication {
+	if ok && (failed.Status == http.StatusBadRequest || failed.Status == http.StatusNotFound) {
 		if info, infoErr := d.Info(ctx); infoErr == nil && info.Version == "alpha" {
 			return &migration.Problem{Err: fmt.Errorf("%q is an alpha database, and those have no Time Travel", info.Name), State: "nothing was written",
 				Next: "move it to a new database: https://developers.cloudflare.com/d1/platform/alpha-migration/"}
@@ -255,7 +255,7 @@ const maxQuery = 1_000_000
 func queryBody(batch migration.Batch) []byte {
 	body := batchJSON{Batch: make([]statementJSON, 0, len(batch.Statements))}
 	for _, s := range batch.Statements {
-		sql, _ := canonical(s.SQL)
+		sql, _ := statement.Canonical(s.SQL)
 		body.Batch = append(body.Batch, statementJSON{sql, s.Args})
 	}
 	data, _ := json.Marshal(body) // strings and numbers always marshal

@@ -6,7 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/cloudflare/cloudflare-go/v4/d1"
@@ -23,7 +23,8 @@ const ExportLosses = "the service's export rounds integers above 2^53 and mixes 
 // leaves nothing behind.
 func (d *Database) Dump(ctx context.Context, w io.Writer) error {
 	c := d.client
-	if err := d.exportable(ctx); err != nil {
+	ends, err := d.exportable(ctx)
+	if err != nil {
 		return err
 	}
 	c.config.Progress("exporting; the database answers nobody else meanwhile")
@@ -66,21 +67,58 @@ func (d *Database) Dump(ctx context.Context, w io.Writer) error {
 		return exportProblem(errors.New("export the database: the service named no file"))
 	}
 	c.config.Progress("fetching the export")
-	response, body, err := c.signed(ctx, http.MethodGet, p.Result.SignedURL, nil)
-	if err != nil {
+	whole := &export{w: w, progress: c.config.Progress}
+	if err := c.download(ctx, p.Result.SignedURL, whole); err != nil {
 		return exportProblem(fmt.Errorf("fetch the export: %w", err))
 	}
-	if response.StatusCode != http.StatusOK || looksLikeHTML(response.Header, body) {
-		return exportProblem(fmt.Errorf("fetch the export: HTTP %d: %s", response.StatusCode, title(body)))
+	if err := whole.check(ends); err != nil {
+		return exportProblem(err)
 	}
-	// The first line and the last statement are always there; a length that is too short is
-	// an error of the HTTP client already.
-	text := strings.TrimSpace(string(body))
-	if !strings.HasPrefix(text, "PRAGMA defer_foreign_keys=TRUE;") || !strings.HasSuffix(text, ";") {
-		return exportProblem(errors.New("the export is not whole: it does not begin or end as one does"))
+	return nil
+}
+
+// export lets an export pass and remembers how it begins and ends.
+type export struct {
+	w          io.Writer
+	progress   func(string)
+	head, tail []byte
+	size, said int64
+}
+
+const (
+	exportHead = "PRAGMA defer_foreign_keys=TRUE;" // the first line of every export
+	keepTail   = 200_000                           // more than the longest statement
+	sayEvery   = 64 << 20
+)
+
+func (e *export) Write(p []byte) (int, error) {
+	if missing := len(exportHead) - len(e.head); missing > 0 {
+		e.head = append(e.head, p[:min(missing, len(p))]...)
 	}
-	_, err = w.Write(body)
-	return err
+	e.tail = append(e.tail, p...)
+	if len(e.tail) > 2*keepTail {
+		e.tail = append(e.tail[:0], e.tail[len(e.tail)-keepTail:]...)
+	}
+	e.size += int64(len(p))
+	if e.size-e.said > sayEvery {
+		e.said = e.size
+		e.progress(fmt.Sprintf("fetched %d MB", e.size/1e6))
+	}
+	return e.w.Write(p)
+}
+
+// check wants the first line and a complete last statement: indexes, triggers and views
+// come last, so where there are any (ends) one of them has to be it.
+func (e *export) check(ends []string) error {
+	tail := strings.TrimRight(string(e.tail), " \r\n")
+	whole := string(e.head) == exportHead && strings.HasSuffix(tail, ";")
+	if whole && len(ends) > 0 {
+		whole = slices.ContainsFunc(ends, func(sql string) bool { return strings.HasSuffix(tail, sql+";") })
+	}
+	if !whole {
+		return fmt.Errorf("the export is not whole: after %d bytes it does not end as one does", e.size)
+	}
+	return nil
 }
 
 func exportProblem(err error) error {
@@ -94,23 +132,30 @@ func exportProblem(err error) error {
 }
 
 // exportable refuses a database that the service can't export, before it is locked for the
-// attempt: one with a virtual table in it.
-func (d *Database) exportable(ctx context.Context) error {
-	rows, err := d.Read(ctx, migration.Query{SQL: `SELECT name FROM sqlite_schema WHERE type = 'table' AND sql LIKE 'CREATE VIRTUAL%' ORDER BY name`})
+// attempt: one with a virtual table in it. It returns the texts of which one ends the
+// export.
+func (d *Database) exportable(ctx context.Context) (ends []string, err error) {
+	rows, err := d.Read(ctx, migration.Query{SQL: `SELECT type, name, sql FROM sqlite_schema WHERE sql IS NOT NULL AND name NOT LIKE '\_cf\_%' ESCAPE '\' ORDER BY name`})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if rows[0].Err != nil {
-		return rows[0].Err
+		return nil, rows[0].Err
 	}
-	var names []string
+	var virtual []string
 	for _, v := range rows[0].Values {
-		names = append(names, fmt.Sprint(v[0]))
+		kind, name, sql := fmt.Sprint(v[0]), fmt.Sprint(v[1]), fmt.Sprint(v[2])
+		switch words := strings.Fields(strings.ToUpper(sql)); {
+		case kind != "table":
+			ends = append(ends, sql)
+		case len(words) > 1 && words[1] == "VIRTUAL":
+			virtual = append(virtual, name)
+		}
 	}
-	if len(names) == 0 {
-		return nil
+	if len(virtual) == 0 {
+		return ends, nil
 	}
-	return &migration.Problem{Err: fmt.Errorf("D1 does not export databases with virtual tables: %s", strings.Join(names, ", ")),
+	return nil, &migration.Problem{Err: fmt.Errorf("D1 does not export databases with virtual tables: %s", strings.Join(virtual, ", ")),
 		State: "no backup was written; the database is untouched",
 		Next:  "rely on Time Travel (d1-rewind info notes the bookmark), or drop and rebuild the virtual tables around the backup"}
 }

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -200,38 +201,57 @@ func (d *Database) importStep(ctx context.Context, doing string, body importBody
 	return p, failed
 }
 
-// upload puts the file where the service said, without the token.
+// upload puts the file where the service said.
 func (c *Client) upload(ctx context.Context, where, etag string, file []byte) *Error {
-	failed := &Error{Doing: "upload the import's file", Method: http.MethodPut}
-	response, body, err := c.signed(ctx, http.MethodPut, where, file)
-	switch {
-	case err != nil:
+	failed := &Error{Doing: "upload the import's file", Method: http.MethodPut, sent: true}
+	response, err := c.signed(ctx, http.MethodPut, where, file)
+	if err != nil {
 		failed.Err = err
+		return failed
+	}
+	defer response.Body.Close()
+	failed.Status = response.StatusCode
+	switch {
 	case response.StatusCode != http.StatusOK:
-		failed.Status, failed.Message = response.StatusCode, title(body)
+		page, _ := io.ReadAll(io.LimitReader(response.Body, 1<<16))
+		failed.Message = title(page)
 	case strings.Trim(response.Header.Get("ETag"), `"`) != etag:
-		failed.Status, failed.Message = response.StatusCode, "the service received something else than was sent (ETag)"
+		failed.Message = "the service received something else than was sent (ETag)"
 	default:
 		return nil
 	}
 	return failed
 }
 
-// signed asks a URL that carries its own permission. Errors do not show the URL.
-func (c *Client) signed(ctx context.Context, method, where string, body []byte) (*http.Response, []byte, error) {
+// download writes what a signed URL names to w.
+func (c *Client) download(ctx context.Context, where string, w io.Writer) error {
+	response, err := c.signed(ctx, http.MethodGet, where, nil)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		page, _ := io.ReadAll(io.LimitReader(response.Body, 1<<16))
+		return fmt.Errorf("HTTP %d: %s", response.StatusCode, title(page))
+	}
+	_, err = io.Copy(w, response.Body)
+	return err
+}
+
+// signed asks a URL that carries its own permission: without the token, and without the
+// URL in errors and logs.
+func (c *Client) signed(ctx context.Context, method, where string, body []byte) (*http.Response, error) {
 	request, err := http.NewRequestWithContext(ctx, method, where, bytes.NewReader(body))
 	if err != nil {
-		return nil, nil, errors.New("the service named no usable address")
+		return nil, errors.New("the service named no usable address")
 	}
 	c.requests.Add(1)
 	c.config.Trace(method + " " + request.URL.Host + " (signed URL)")
 	response, err := c.plain.Do(request)
-	if err != nil {
-		return nil, nil, fmt.Errorf("%s %s: %w", method, request.URL.Host, errors.Unwrap(err))
+	if wrapped, ok := errors.AsType[*url.Error](err); ok {
+		return nil, fmt.Errorf("%s %s: %w", method, request.URL.Host, wrapped.Err)
 	}
-	defer response.Body.Close()
-	data, err := io.ReadAll(response.Body)
-	return response, data, err
+	return response, err
 }
 
 // runOf names the run: by the journal's key, or without a journal by a key of its own.

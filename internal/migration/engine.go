@@ -30,6 +30,10 @@ type Engine struct {
 	// NoRehearsal says why Rehearse is nil.
 	NoRehearsal string
 
+	// Locate finds the statement of a batch that the database refused without saying which;
+	// nil, or an answer without an Index: it stays unknown.
+	Locate func(ctx context.Context, batch Batch, refused *StatementError) *StatementError
+
 	// OnBookmark is called as soon as the bookmark from before the run is known.
 	OnBookmark func(Bookmark)
 	// OnProgress is called with one line for each step that may take a while.
@@ -444,6 +448,9 @@ func (e *Engine) outcome(ctx context.Context, cause error, batch Batch, group []
 		}
 		p := &Problem{Err: cause, Next: "mend the cause and run again"}
 		if isRefused {
+			if refused.Index < 0 && e.Locate != nil {
+				refused = e.Locate(ctx, batch, refused)
+			}
 			p = locate(refused, batch, group)
 		} else if known, ok := errors.AsType[*Problem](cause); ok {
 			p = &Problem{Kind: known.Kind, Err: known.Err, Next: known.Next}

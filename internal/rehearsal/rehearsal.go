@@ -31,6 +31,46 @@ func Local(d *sqlite.Database, limit int64) func(context.Context, migration.Batc
 	}
 }
 
+// Locate finds the statement of batch that env refused without saying which: it is the
+// one that an embedded database with env's schema, but without its rows, refuses in the
+// same words. Where there is none it returns refused as it is.
+func Locate(ctx context.Context, env migration.Environment, batch migration.Batch, refused *migration.StatementError) *migration.StatementError {
+	objects, err := schema(ctx, env, nil)
+	if err != nil {
+		return refused
+	}
+	copied, err := sqlite.NewMemory(ctx, "")
+	if err != nil {
+		return refused
+	}
+	defer copied.Close()
+	// Tables before what stands on them. Shadow tables come with their virtual table, so
+	// that one of the two is refused; neither matters here.
+	for _, kind := range []string{"table", "index", "view", "trigger"} {
+		for _, o := range objects {
+			if o.kind == kind && o.sql != "" {
+				_ = copied.Apply(ctx, migration.Batch{Statements: []migration.BatchStatement{{Query: migration.Query{SQL: o.sql}}}})
+			}
+		}
+	}
+	found, ok := errors.AsType[*migration.StatementError](copied.Apply(ctx, batch))
+	if !ok || found.Index < 0 || !sameWords(found.Text, refused.Text) {
+		return refused
+	}
+	return &migration.StatementError{Index: found.Index, Offset: found.Offset, Text: refused.Text}
+}
+
+// sameWords compares two refusals up to the name of SQLite's code: the service does not
+// always say it, nor the offset.
+func sameWords(a, b string) bool {
+	cut := func(s string) string {
+		s, _, _ = strings.Cut(s, ": SQLITE_")
+		s, _, _ = strings.Cut(s, " at offset ")
+		return s
+	}
+	return cut(a) == cut(b)
+}
+
 // object is one table, index, view or trigger.
 type object struct{ kind, name, sql string }
 

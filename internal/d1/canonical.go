@@ -1,3 +1,0 @@
-package d1
-
-func canonical(sql string) (string, bool) { return sql, false }

@@ -1,0 +1,229 @@
+package d1_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/d1-rewind/d1-rewind/internal/d1"
+	"github.com/d1-rewind/d1-rewind/internal/d1/d1test"
+	"github.com/d1-rewind/d1-rewind/internal/migration"
+)
+
+// clock is a time that passes only while somebody sleeps.
+type clock struct {
+	mutex sync.Mutex
+	now   time.Time
+	slept []time.Duration
+}
+
+func (c *clock) Now() time.Time {
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	return c.now
+}
+
+func (c *clock) Sleep(ctx context.Context, d time.Duration) error {
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	c.now = c.now.Add(d)
+	c.slept = append(c.slept, d)
+	return ctx.Err()
+}
+
+func server(t *testing.T) (*d1test.Server, *d1test.Database) {
+	t.Helper()
+	s := d1test.New()
+	t.Cleanup(s.Close)
+	return s, s.Create("prod")
+}
+
+func TestPace(t *testing.T) {
+	t.Parallel()
+	s, database := server(t)
+	time0 := time.Date(2026, 11, 24, 0, 0, 0, 0, time.UTC)
+	c := &clock{now: time0}
+	var sent []time.Time
+	s.Fault = func(d1test.Request) *d1test.Fault { sent = append(sent, c.Now()); return nil }
+	db := d1.New(d1.Config{AccountID: d1test.Account, Token: d1test.Token, BaseURL: s.URL, Now: c.Now, Sleep: c.Sleep}).Database(database.ID, "auto")
+	const requests = 2500
+	for range requests {
+		if _, err := db.Bookmark(t.Context(), time.Time{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	most := 0
+	for i := range sent {
+		n := 0
+		for _, later := range sent[i:] {
+			if later.Sub(sent[i]) < 5*time.Minute {
+				n++
+			}
+		}
+		most = max(most, n)
+	}
+	t.Logf("%d requests took %s; at most %d of them in 5 minutes", requests, c.Now().Sub(time0).Round(time.Second), most)
+	if most > 1200 || most < 1100 {
+		t.Errorf("%d requests in 5 minutes, want just under 1200", most)
+	}
+}
+
+func TestReadsAreRepeated(t *testing.T) {
+	t.Parallel()
+	cases := []struct {
+		name  string
+		fault d1test.Fault
+		slept []time.Duration
+	}{
+		{"retry_after_seconds", d1test.Fault{Status: 429, Header: http.Header{"Retry-After": {"70"}}}, []time.Duration{70 * time.Second}},
+		{"no_retry_after", d1test.Fault{Status: 429}, []time.Duration{500 * time.Millisecond}},
+		{"bad_gateway", d1test.Fault{Status: 502, Body: "<html>"}, []time.Duration{500 * time.Millisecond}},
+		{"dropped", d1test.Fault{Drop: true}, []time.Duration{500 * time.Millisecond}},
+		{"truncated", d1test.Fault{Truncate: true}, []time.Duration{500 * time.Millisecond}},
+		{"overloaded_inside_200", d1test.Fault{Status: 200, Body: `{"success":false,"errors":[{"code":7500,"message":"D1 DB is overloaded. Requests queued for too long."}]}`}, []time.Duration{500 * time.Millisecond}},
+	}
+	for _, tc := range cases {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			s, database := server(t)
+			c := &clock{now: time.Now()}
+			n := 0
+			s.Fault = func(d1test.Request) *d1test.Fault {
+				if n++; n == 1 {
+					return &tc.fault
+				}
+				return nil
+			}
+			db := d1.New(d1.Config{AccountID: d1test.Account, Token: d1test.Token, BaseURL: s.URL, Now: c.Now, Sleep: c.Sleep}).Database(database.ID, "auto")
+			bookmark, err := db.Bookmark(t.Context(), time.Time{})
+			if err != nil || string(bookmark) != database.History()[0].Bookmark {
+				t.Errorf("Bookmark() = %q, %v", bookmark, err)
+			}
+			if diff := cmp.Diff(tc.slept, c.slept); diff != "" {
+				t.Errorf("waits (-want +got):\n%s", diff)
+			}
+		})
+	}
+	t.Run("not_for_ever", func(t *testing.T) {
+		t.Parallel()
+		s, database := server(t)
+		c := &clock{now: time.Now()}
+		s.Fault = func(d1test.Request) *d1test.Fault {
+			return &d1test.Fault{Status: 429, Header: http.Header{"Retry-After": {"200"}}}
+		}
+		db := d1.New(d1.Config{AccountID: d1test.Account, Token: d1test.Token, BaseURL: s.URL, Now: c.Now, Sleep: c.Sleep}).Database(database.ID, "auto")
+		if _, err := db.Bookmark(t.Context(), time.Time{}); err == nil {
+			t.Error("no error")
+		}
+		if diff := cmp.Diff([]time.Duration{200 * time.Second}, c.slept); diff != "" {
+			t.Errorf("waits (-want +got):\n%s", diff)
+		}
+	})
+}
+
+// TestWritesAreSentOnce holds that nothing below the engine repeats a write: neither the
+// client, nor cloudflare-go, nor net/http.
+func TestWritesAreSentOnce(t *testing.T) {
+	t.Parallel()
+	faults := map[string]d1test.Fault{"internal": {Status: 500}, "conflict": {Status: 409}, "rate_limited": {Status: 429}, "timeout": {Status: 408}, "dropped": {Drop: true},
+		"redirect": {Status: 307, Header: http.Header{"Location": {"/client/v4/elsewhere"}}}, "asked_to": {Status: 503, Header: http.Header{"X-Should-Retry": {"true"}}}}
+	for name, fault := range faults {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s, database := server(t)
+			db := client(s).Database(database.ID, "auto")
+			if _, err := db.Bookmark(t.Context(), time.Time{}); err != nil { // the connection is open and used again
+				t.Fatal(err)
+			}
+			s.Forget()
+			s.Fault = func(d1test.Request) *d1test.Fault { return &fault }
+			err := db.Apply(t.Context(), migration.Batch{Statements: []migration.BatchStatement{{Query: migration.Query{SQL: "CREATE TABLE t(x)"}}}})
+			if _, ok := errors.AsType[*migration.ApplyError](err); !ok {
+				t.Errorf("Apply() = %v, want an *ApplyError", err)
+			}
+			if _, err := db.Restore(t.Context(), "x"); err == nil {
+				t.Error("Restore() has no error")
+			}
+			if got := s.Requests(); len(got) != 2 {
+				t.Errorf("%d requests for two writes", len(got))
+			}
+		})
+	}
+}
+
+func TestTimeout(t *testing.T) {
+	t.Parallel()
+	s, database := server(t)
+	s.Fault = func(r d1test.Request) *d1test.Fault {
+		if r.Writes() {
+			return &d1test.Fault{Hang: true}
+		}
+		return nil
+	}
+	db := d1.New(d1.Config{AccountID: d1test.Account, Token: d1test.Token, BaseURL: s.URL, Timeout: 50 * time.Millisecond, Sleep: noSleep}).Database(database.ID, "auto")
+	err := db.Apply(t.Context(), migration.Batch{Statements: []migration.BatchStatement{{Query: migration.Query{SQL: "CREATE TABLE t(x)"}}}})
+	unclear, ok := errors.AsType[*migration.ApplyError](err)
+	if !ok || unclear.Untouched || !strings.Contains(err.Error(), "no answer within 50ms") {
+		t.Errorf("Apply() = %+v", err)
+	}
+}
+
+// TestRequestShapes holds the requests against those that the service documents.
+func TestRequestShapes(t *testing.T) {
+	t.Parallel()
+	s, database := server(t)
+	db := client(s).Database(database.ID, "auto")
+	base := "/accounts/" + d1test.Account + "/d1/database/" + database.ID
+	ctx := t.Context()
+	at := time.Date(2026, 11, 24, 1, 2, 3, 0, time.FixedZone("", 3600))
+	_, _ = db.Read(ctx, migration.Query{SQL: "SELECT ?", Args: []any{"a"}}, migration.Query{SQL: "SELECT 2"})
+	_, _ = db.Bookmark(ctx, time.Time{})
+	_, _ = d1.New(d1.Config{AccountID: d1test.Account, Token: d1test.Token, BaseURL: s.URL + "/", Now: func() time.Time { return at }, Sleep: noSleep}).Database(database.ID, "auto").Bookmark(ctx, at)
+	_, _ = db.Restore(ctx, "00000001-00000000-00004c6d-00000000000000000000000000000000")
+	_ = db.Apply(ctx, migration.Batch{Statements: []migration.BatchStatement{{Query: migration.Query{SQL: "create trigger g after insert on t\r\nbegin select 1; -- c\nend"}}}})
+	type shape struct{ Method, Path, Query, Body string }
+	var got []shape
+	for _, r := range s.Requests() {
+		got = append(got, shape{r.Method, r.Path, r.Query, r.Body})
+	}
+	want := []shape{
+		{"POST", base + "/raw", "", `{"batch":[{"sql":"SELECT ?","params":["a"]},{"sql":"SELECT 2"}]}`},
+		{"GET", base + "/time_travel/bookmark", "", ""},
+		{"GET", base + "/time_travel/bookmark", "timestamp=2026-11-24T00%3A02%3A03Z", ""},
+		{"GET", base, "", ""}, // there was no database at that time: is it an alpha one?
+		{"POST", base + "/time_travel/restore", "bookmark=00000001-00000000-00004c6d-00000000000000000000000000000000", ""},
+		{"POST", base + "/query", "", `{"batch":[{"sql":"create trigger g after insert on t BEGIN select 1; END"}]}`},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("requests (-want +got):\n%s", diff)
+	}
+}
+
+// TestValues holds what comes back against what is stored.
+func TestValues(t *testing.T) {
+	t.Parallel()
+	s, database := server(t)
+	rows, err := client(s).Database(database.ID, "auto").Read(t.Context(),
+		migration.Query{SQL: "SELECT 1 AS a, 2.5 AS b, 'ä' AS c, x'00ff' AS d, NULL AS e, 1 AS a"},
+		migration.Query{SQL: "SELECT * FROM missing", Optional: "missing"}, migration.Query{SQL: "SELECT 3 AS z WHERE 0"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []migration.Rows{{Columns: []string{"a", "b", "c", "d", "e", "a"}, Values: [][]any{{int64(1), 2.5, "ä", []byte{0, 255}, nil, int64(1)}}}, {}, {Columns: []string{"z"}}}
+	if rows[1].Err == nil || !strings.Contains(rows[1].Err.Error(), "no such table: missing") {
+		t.Errorf("the missing table's error is %v", rows[1].Err)
+	}
+	rows[1].Err = nil
+	if diff := cmp.Diff(want, rows); diff != "" {
+		t.Errorf("Read() (-want +got):\n%s", diff)
+	}
+	if n := len(s.Requests()); n != 2 {
+		t.Errorf("%d requests, want 2: one without the missing table", n)
+	}
+}
