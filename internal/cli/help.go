@@ -21,7 +21,14 @@ Restored migrations are held: they are not applied again until their file change
 Commands:
 %s
 The environment may follow the command: d1-rewind migrate local:staging. It is local
-unless given. Local environments are the files that wrangler dev serves.
+unless given. Local environments are the files that wrangler dev serves; production and
+the names in the configuration's env section are remote databases:
+
+  $ export CLOUDFLARE_API_TOKEN=...     permission Account > D1 > Edit
+  $ export CLOUDFLARE_ACCOUNT_ID=...    or account_id in the configuration
+  $ d1-rewind doctor production         check token, permissions and database
+  $ d1-rewind migrate production
+  $ d1-rewind restore production --before 0007_orders.sql --confirm NAME
 
   $ d1-rewind help COMMAND              the options of one command
 
@@ -42,7 +49,7 @@ var commands = []command{
 	{"baseline", "[ENVIRONMENT]", "record migrations as applied without running them", "d1-rewind baseline --to 0004_posts.sql"},
 	{"create", "NAME", "next numbered empty migration file", "d1-rewind create add_users"},
 	{"reset", "[ENVIRONMENT]", "local only: empty database, then all migrations", "d1-rewind reset --yes"},
-	{"doctor", "[ENVIRONMENT]", "check configuration, migrations and database", "d1-rewind doctor"},
+	{"doctor", "[ENVIRONMENT]", "check configuration, migrations, token and database", "d1-rewind doctor"},
 	{"version", "", "print the version", "d1-rewind version"},
 	{"help", "[COMMAND]", "this text, or the options of one command", "d1-rewind help restore"},
 }

@@ -38,6 +38,7 @@ type Config struct {
 	BaseURL   string // "" means DefaultBaseURL; as wrangler's CLOUDFLARE_API_BASE_URL
 
 	Timeout  time.Duration                              // of one request; 0: 45 s, which is more than D1's own 30 s
+	Grace    time.Duration                              // for a write that is under way when the run is cancelled; 0: 4 s
 	Now      func() time.Time                           // nil: the clock
 	Sleep    func(context.Context, time.Duration) error // nil: on the clock
 	Progress func(string)                               // one line for whatever takes long; may be nil
@@ -69,6 +70,9 @@ func New(c Config) *Client {
 	}
 	if c.Timeout == 0 {
 		c.Timeout = 45 * time.Second
+	}
+	if c.Grace == 0 {
+		c.Grace = 4 * time.Second
 	}
 	if c.Now == nil {
 		c.Now = time.Now
@@ -200,6 +204,7 @@ func (c *Client) once(ctx context.Context, q call) (answer, error) {
 		}
 		if cause := context.Cause(ctx); errors.Is(err, context.DeadlineExceeded) && cause != nil {
 			err = cause
+			failed.gaveUp = true
 		}
 		if wrapped, ok := errors.AsType[*url.Error](err); ok {
 			err = wrapped.Err // the request is named anyway
@@ -255,6 +260,19 @@ func (c *Client) judge(failed *Error, response *http.Response, body []byte) (ans
 	}
 	a.Result, a.Info = e.Result, e.ResultInfo
 	return a, nil
+}
+
+// write sends a request that changes something, once. When ctx is cancelled it still waits
+// a moment for the answer: a request that is given up may yet take effect.
+func (c *Client) write(ctx context.Context, q call) (answer, error) {
+	if err := ctx.Err(); err != nil {
+		return answer{}, &Error{Doing: q.doing, Err: err}
+	}
+	sending, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	stop := context.AfterFunc(ctx, func() { time.AfterFunc(c.config.Grace, cancel) })
+	defer stop()
+	return c.once(sending, q)
 }
 
 // tries bounds how often a read is sent.

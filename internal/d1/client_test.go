@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/fstest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -169,8 +170,48 @@ func TestTimeout(t *testing.T) {
 	db := d1.New(d1.Config{AccountID: d1test.Account, Token: d1test.Token, BaseURL: s.URL, Timeout: 50 * time.Millisecond, Sleep: noSleep}).Database(database.ID, "auto")
 	err := db.Apply(t.Context(), migration.Batch{Statements: []migration.BatchStatement{{Query: migration.Query{SQL: "CREATE TABLE t(x)"}}}})
 	unclear, ok := errors.AsType[*migration.ApplyError](err)
-	if !ok || unclear.Untouched || !strings.Contains(err.Error(), "no answer within 50ms") {
+	if !ok || unclear.Untouched || unclear.Transient || !strings.Contains(err.Error(), "no answer within 50ms") {
 		t.Errorf("Apply() = %+v", err)
+	}
+}
+
+// TestInterruptedWrite cancels a run while its write is under way.
+func TestInterruptedWrite(t *testing.T) {
+	t.Parallel()
+	cases := []struct {
+		name  string
+		fault *d1test.Fault
+		want  migration.Status
+	}{
+		{"answered_within_the_grace", nil, migration.Applied},
+		{"lost_within_the_grace", &d1test.Fault{After: true, Drop: true}, migration.Applied},
+		{"no_answer_committed", &d1test.Fault{After: true, Hang: true}, migration.Applied},
+		{"no_answer", &d1test.Fault{Hang: true}, migration.Uncertain},
+		{"lost_before_it_took_effect", &d1test.Fault{Drop: true}, migration.Failure},
+	}
+	for _, tc := range cases {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			s, database := server(t)
+			ctx, cancel := context.WithCancel(t.Context())
+			s.Fault = func(r d1test.Request) *d1test.Fault {
+				if !strings.HasSuffix(r.Path, "/query") {
+					return nil
+				}
+				cancel()
+				return tc.fault
+			}
+			c := d1.New(d1.Config{AccountID: d1test.Account, Token: d1test.Token, BaseURL: s.URL, Grace: 100 * time.Millisecond, Sleep: noSleep})
+			engine := &migration.Engine{Environment: c.Database(database.ID, "auto"), Table: "d1_migrations", Journal: true, Now: time.Now, Sleep: noSleep,
+				Directory: migration.Directory{FS: fstest.MapFS{"0001_a.sql": {Data: []byte("CREATE TABLE a(x)")}}, Pattern: "*.sql"}}
+			result, err := engine.Migrate(ctx, migration.MigrateOptions{})
+			if result.Status != tc.want {
+				t.Errorf("Migrate() = %s, %v; want %s", result.Status, err, tc.want)
+			}
+			if p, ok := errors.AsType[*migration.Problem](err); ok && tc.want == migration.Uncertain && !strings.Contains(p.State, "may yet be") {
+				t.Errorf("state: %s", p.State)
+			}
+		})
 	}
 }
 

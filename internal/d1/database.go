@@ -268,7 +268,7 @@ func (d *Database) Apply(ctx context.Context, batch migration.Batch) error {
 	if d.transport == "import" || d.transport == "auto" && len(data) > maxQuery {
 		return d.importBatch(ctx, batch)
 	}
-	a, err := d.client.once(ctx, call{doing: "apply the migrations", send: d.post, path: d.path("/query"), body: json.RawMessage(data)})
+	a, err := d.client.write(ctx, call{doing: "apply the migrations", send: d.post, path: d.path("/query"), body: json.RawMessage(data)})
 	if err == nil {
 		err = proof(a, len(batch.Statements))
 	}
@@ -302,7 +302,8 @@ func proof(a answer, statements int) error {
 
 // applyError says what the engine needs to know about a write without a clear success.
 func (c *Client) applyError(failed *Error) error {
-	unclear := &migration.ApplyError{Untouched: failed.untouched(), Transient: failed.passes(), After: failed.after}
+	unclear := &migration.ApplyError{Untouched: failed.untouched(), Transient: failed.passes() && !failed.gaveUp, After: failed.after,
+		Pending: failed.sent && errors.Is(failed.Err, context.Canceled)}
 	if unclear.After > longestWait {
 		unclear.Transient = false
 	}
@@ -320,7 +321,7 @@ func (c *Client) applyError(failed *Error) error {
 // Restore implements migration.Environment. It is sent once
 // (POST …/time_travel/restore; wrangler's packages/wrangler/src/d1/timeTravel/restore.ts).
 func (d *Database) Restore(ctx context.Context, to migration.Bookmark) (migration.Bookmark, error) {
-	a, err := d.client.once(ctx, call{doing: "restore the database", send: d.post, path: d.path("/time_travel/restore?bookmark=" + url.QueryEscape(string(to))), bare: true})
+	a, err := d.client.write(ctx, call{doing: "restore the database", send: d.post, path: d.path("/time_travel/restore?bookmark=" + url.QueryEscape(string(to))), bare: true})
 	var result struct {
 		Previous migration.Bookmark `json:"previous_bookmark"`
 	}
@@ -331,7 +332,8 @@ func (d *Database) Restore(ctx context.Context, to migration.Bookmark) (migratio
 		err = &Error{Doing: "restore the database", Status: http.StatusOK, sent: true, Message: "the answer has no bookmark that undoes it"}
 	}
 	failed, _ := errors.AsType[*Error](err)
-	unclear := &migration.ApplyError{Untouched: failed.untouched() || failed.Status >= 400 && failed.Status < 500, Err: d.client.problem(failed, needsD1Edit)}
+	unclear := &migration.ApplyError{Untouched: failed.untouched() || failed.Status >= 400 && failed.Status < 500, Err: d.client.problem(failed, needsD1Edit),
+		Pending: failed.sent && errors.Is(failed.Err, context.Canceled)}
 	if unclear.Untouched && failed.Status != 0 {
 		p := &migration.Problem{Err: failed, State: "the database was not restored; it is as it was before", Next: d.client.advice(failed, needsD1Edit)}
 		switch {

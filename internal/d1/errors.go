@@ -21,7 +21,8 @@ type Error struct {
 	Message string // the API's, or what is wrong with its answer
 	Err     error  // why no answer came
 
-	sent  bool // whether the request may have reached the service
+	sent   bool // whether the request may have reached the service
+	gaveUp bool // no answer came in time
 	html  bool
 	after time.Duration
 }

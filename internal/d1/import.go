@@ -148,7 +148,7 @@ func (d *Database) importBatch(ctx context.Context, batch migration.Batch) error
 			c.config.Progress("import: " + said)
 		}
 		if err := c.config.Sleep(ctx, pollPause); err != nil {
-			return &migration.ApplyError{Err: err}
+			return &migration.ApplyError{Err: err, Pending: true}
 		}
 		at := begun.AtBookmark
 		a, err := c.read(ctx, call{doing: "ask how far the import is", send: d.post, body: importBody{Action: "poll", CurrentBookmark: at}})
@@ -156,7 +156,7 @@ func (d *Database) importBatch(ctx context.Context, batch migration.Batch) error
 			if failed, _ := errors.AsType[*Error](err); failed != nil && strings.Contains(failed.Message, "Not currently importing anything") {
 				return &migration.ApplyError{Err: errors.New("the import is over, and its result was not seen")}
 			}
-			return &migration.ApplyError{Err: c.problem(err, needsD1Edit)}
+			return &migration.ApplyError{Err: c.problem(err, needsD1Edit), Pending: true}
 		}
 		begun = progressing{}
 		if err := json.Unmarshal(a.Result, &begun); err != nil {
@@ -190,7 +190,7 @@ func (d *Database) settleImport(ctx context.Context, bookmark string, cause erro
 // importStep sends one step that must not be repeated.
 func (d *Database) importStep(ctx context.Context, doing string, body importBody) (progressing, *Error) {
 	var p progressing
-	a, err := d.client.once(ctx, call{doing: doing, send: d.post, body: body})
+	a, err := d.client.write(ctx, call{doing: doing, send: d.post, body: body})
 	if err == nil {
 		if err = json.Unmarshal(a.Result, &p); err == nil {
 			return p, nil

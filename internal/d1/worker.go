@@ -69,7 +69,7 @@ func (w *Worker) Rollback(ctx context.Context, version, why string) error {
 	doing := fmt.Sprintf("deploy version %s of the Worker %q", version, w.name)
 	var params workers.ScriptDeploymentNewParams
 	params.AccountID.Value, params.AccountID.Present = w.client.config.AccountID, true
-	_, err := w.client.once(ctx, call{doing: doing, send: func(ctx context.Context, options ...option.RequestOption) error {
+	_, err := w.client.write(ctx, call{doing: doing, send: func(ctx context.Context, options ...option.RequestOption) error {
 		_, err := w.client.scripts.Deployments.New(ctx, w.name, params, options...)
 		return err
 	}, body: map[string]any{

@@ -491,6 +491,9 @@ func (e *Engine) outcome(ctx context.Context, cause error, batch Batch, group []
 	switch {
 	case ours && present == len(group):
 		return false, nil
+	case present == 0 && !ours && isUnclear && unclear.Pending:
+		return false, &Problem{Kind: Unknown, Err: fmt.Errorf("the run gave up while the write was under way: %v", cause), State: "nothing of it is committed so far, but it may yet be",
+			Next: fmt.Sprintf("look again in a minute: d1-rewind status; running again is safe, nothing is applied twice; the state before is %s", result.Bookmark)}
 	case present == 0 && !ours:
 		return isUnclear && unclear.Transient, notApplied()
 	case run == "" && present == len(group) && !isRefused: // without a journal the ledger alone judges

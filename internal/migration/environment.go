@@ -85,6 +85,7 @@ func (e *StatementError) Error() string { return e.Text }
 type ApplyError struct {
 	Err       error         // *StatementError where a statement was refused
 	Untouched bool          // the write did not reach the database
+	Pending   bool          // the run gave up waiting: the write may yet take effect
 	Transient bool          // the same write may well succeed if it is sent again
 	After     time.Duration // how long the service asks to wait before that, 0 if it does not
 }

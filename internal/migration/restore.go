@@ -140,7 +140,7 @@ func (e *Engine) restored(ctx context.Context, result *Result, before recorded, 
 		now, err = e.Environment.Bookmark(asking, time.Time{})
 	}
 	unknown := func(err error) *Problem {
-		return &Problem{Kind: Unknown, Err: fmt.Errorf("restore to %s: %w", result.Target, err), State: "it is not known whether the database was restored; the restore is not repeated",
+		return &Problem{Kind: Unknown, Err: fmt.Errorf("restore to %s: %v", result.Target, err), State: "it is not known whether the database was restored; the restore is not repeated",
 			Next: fmt.Sprintf("look at d1-rewind status and at the data; if it was restored, this undoes it: d1-rewind restore --bookmark %s; if not, run the same restore again", result.Bookmark)}
 	}
 	gone := func(row LedgerRow) bool { return !after.applied(row.Name) }
@@ -152,7 +152,7 @@ func (e *Engine) restored(ctx context.Context, result *Result, before recorded, 
 		return "", unknown(fmt.Errorf("%w; and then the database could not be read: %w", cause, err))
 	case slices.ContainsFunc(before.ledger, gone), slices.ContainsFunc(before.journal, rewound):
 		return result.Bookmark, nil // only a restore takes these back
-	case now == result.Bookmark:
+	case now == result.Bookmark && !unclear.Pending:
 		return "", &Problem{Err: fmt.Errorf("restore to %s: %w", result.Target, cause), State: "the database was not restored; it is as it was before", Next: "run the same restore again"}
 	default:
 		return "", unknown(cause)
