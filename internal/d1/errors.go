@@ -23,8 +23,8 @@ type Error struct {
 
 	sent   bool // whether the request may have reached the service
 	gaveUp bool // no answer came in time
-	html  bool
-	after time.Duration
+	html   bool
+	after  time.Duration
 }
 
 func (e *Error) Error() string {
