@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"al.essio.dev/pkg/shellescape"
@@ -225,9 +226,13 @@ func (t terminal) progress(s settings) func(string) {
 }
 
 // steps writes each step on a line of its own, with the seconds since the start if timed.
+// Requests that go on at the same time report at the same time.
 func steps(p Process, timed bool, write func(string)) func(string) {
 	start := p.Now()
+	var mutex sync.Mutex
 	return func(line string) {
+		mutex.Lock()
+		defer mutex.Unlock()
 		if timed {
 			line = fmt.Sprintf("%6.3fs  %s", p.Now().Sub(start).Seconds(), line)
 		}

@@ -43,7 +43,7 @@ func (j *job) wireRemote(ctx context.Context, r *report.Report) error {
 	if account == "" {
 		return &usageError{"no account id", "set CLOUDFLARE_ACCOUNT_ID, account_id in the configuration, or --account-id; it stands in the dashboard's address"}
 	}
-	config := d1.Config{AccountID: account, Token: token, BaseURL: j.p.Getenv("CLOUDFLARE_API_BASE_URL"), Now: j.p.Now, Sleep: j.p.Sleep, Progress: j.progress}
+	config := d1.Config{AccountID: account, Token: token, Agent: "d1-rewind/" + version(j.p.Version), BaseURL: j.p.Getenv("CLOUDFLARE_API_BASE_URL"), Now: j.p.Now, Sleep: j.p.Sleep, Progress: j.progress}
 	if s.on("verbose") || j.debug {
 		config.Trace = j.progress
 	}

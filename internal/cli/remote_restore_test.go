@@ -7,6 +7,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -103,16 +104,16 @@ func TestHold(t *testing.T) {
 		c, before := migrated(t, 2)
 		undo := c.now()
 		restored := false
-		c.server.Fault = func(r d1test.Request) *d1test.Fault {
+		c.server.SetFault(func(r d1test.Request) *d1test.Fault {
 			if strings.HasSuffix(r.Path, "/restore") {
 				restored = true
 			} else if restored { // nothing gets through any more
 				return &d1test.Fault{Drop: true}
 			}
 			return nil
-		}
+		})
 		c.restore(before[1], "--verbose").want(t, 1, "restored, NOT held", "restoring the database to "+before[1]+"; "+undo+" undoes that", "the next migrate will apply again", "restore --bookmark "+undo)
-		c.server.Fault = nil
+		c.server.SetFault(nil)
 		c.wantHeld()
 		c.wantRows(ledger, "0001_m.sql")
 		c.restore(undo).want(t, 0)
@@ -122,7 +123,7 @@ func TestHold(t *testing.T) {
 		c, before := migrated(t, 2)
 		c.faultAt(1, to("/query"), d1test.Fault{After: true, Drop: true})
 		c.restore(before[1]).want(t, 0)
-		c.server.Fault = nil
+		c.server.SetFault(nil)
 		c.wantHeld("0002_m.sql")
 		c.wantRows("SELECT count(*) FROM d1_rewind_journal WHERE kind = 'restore'", "1")
 	})
@@ -168,7 +169,7 @@ func TestLostRestore(t *testing.T) {
 			if sent != 1 {
 				t.Errorf("the restore was sent %d times", sent)
 			}
-			c.server.Fault = nil
+			c.server.SetFault(nil)
 			c.wantHeld(tc.held...)
 		})
 	}
@@ -192,7 +193,7 @@ func TestRestoreBudgetAndExpiry(t *testing.T) {
 	}
 	c.restore(before[1]).want(t, 1, "10 restores of one database in 10 minutes: wait", "was not restored")
 	now := time.Now()
-	c.server.Now = func() time.Time { return now.Add(31 * 24 * time.Hour) }
+	c.server.Set(func() { c.server.Now = func() time.Time { return now.Add(31 * 24 * time.Hour) } })
 	c.restore(before[1]).want(t, 1, "Invalid bookmark", "not older than 30 days (7 on the free plan)")
 }
 
@@ -237,7 +238,7 @@ func TestWorkerAndDatabaseAsAPair(t *testing.T) {
 		c.faultAt(1, to("/restore"), d1test.Fault{Status: http.StatusBadRequest, Body: `{"success":false,"errors":[{"code":7500,"message":"Invalid bookmark"}]}`})
 		c.restore(before, "--rollback-worker").want(t, 1, "the Worker was put back to version "+versionOne+", the database was not",
 			"run the same restore again (the Worker is found in place)", "wrangler rollback "+versionTwo)
-		c.server.Fault = nil
+		c.server.SetFault(nil)
 		c.restore(before, "--rollback-worker").want(t, 0)
 	})
 	t.Run("lost_answer_of_the_deployment", func(t *testing.T) {
@@ -284,17 +285,19 @@ func TestRemoteBackup(t *testing.T) {
 	})
 	t.Run("takes_so_long_that_the_bookmark_is_read_again", func(t *testing.T) {
 		c := newCloud(t, sample())
-		now := time.Now()
-		c.server.Now = func() time.Time { return now }
-		c.server.Fault = func(r d1test.Request) *d1test.Fault {
+		start, minutes := time.Now(), atomic.Int64{}
+		c.server.Set(func() {
+			c.server.Now = func() time.Time { return start.Add(time.Duration(minutes.Load()) * time.Minute) }
+		})
+		c.server.SetFault(func(r d1test.Request) *d1test.Fault {
 			if r.Method == http.MethodGet && strings.Contains(r.Path, "/signed/") {
-				now = now.Add(time.Minute)
+				minutes.Add(1)
 				if err := c.database.Exec("CREATE TABLE written_meanwhile(x)"); err != nil {
 					t.Error(err)
 				}
 			}
 			return nil
-		}
+		})
 		c.run("migrate", "production", "--backup", "b.sql").want(t, 0)
 		history := c.database.History()
 		c.wantRows("SELECT bookmark FROM d1_rewind_journal", history[len(history)-2].Bookmark)
@@ -354,7 +357,7 @@ func TestImportTransport(t *testing.T) {
 	}
 	t.Run("too_large_for_the_query_endpoint", func(t *testing.T) {
 		c := newCloud(t, large())
-		c.server.ImportPolls = 3
+		c.server.Set(func() { c.server.ImportPolls = 3 })
 		c.run("status", "production").want(t, 0, "sent by import (1.5 MB, more than the query endpoint takes)")
 		c.run("migrate", "production", "--verbose").want(t, 0, "applied 2 migrations", "import: Processed 2 queries.")
 		c.wantRows("SELECT count(*), sum(length(note)) FROM orders", "2000|1200000")
@@ -380,7 +383,7 @@ func TestImportTransport(t *testing.T) {
 		files := sample()
 		files["migrations/0002_orders.sql"] = "CREATE TABLE orders(id);\nCREATE TRIGGER g AFTER INSERT ON orders BEGIN SELECT 1; END;"
 		c := newCloud(t, files)
-		c.server.Splitter = d1test.Strict
+		c.server.Set(func() { c.server.Splitter = d1test.Strict })
 		c.run("migrate", "production", "--verbose").want(t, 0, "sending the run by import")
 		c.wantRows(ledger, "0001_users.sql", "0002_orders.sql")
 		c.write("migrations/0003_more.sql", "CREATE TRIGGER h AFTER INSERT ON orders BEGIN SELECT 1; END;")
@@ -397,7 +400,7 @@ func TestImportTransport(t *testing.T) {
 		for _, after := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s_lost_after_%v", step, after), func(t *testing.T) {
 				c := newCloud(t, large())
-				c.server.ImportPolls = 2
+				c.server.Set(func() { c.server.ImportPolls = 2 })
 				c.faultAt(1, func(r d1test.Request) bool { return strings.Contains(r.Body, `"action":"`+step+`"`) }, d1test.Fault{After: after, Drop: true})
 				c.run("migrate", "production").want(t, 0, "applied 2 migrations")
 				c.wantRows("SELECT count(*) FROM orders", "2000")
@@ -407,12 +410,12 @@ func TestImportTransport(t *testing.T) {
 	}
 	t.Run("upload_damaged", func(t *testing.T) {
 		c := newCloud(t, large())
-		c.server.Fault = func(r d1test.Request) *d1test.Fault {
+		c.server.SetFault(func(r d1test.Request) *d1test.Fault {
 			if r.Method != http.MethodPut {
 				return nil
 			}
 			return &d1test.Fault{Status: http.StatusOK, Header: http.Header{"Etag": {`"something-else"`}}}
-		}
+		})
 		c.run("migrate", "production").want(t, 1, "received something else than was sent", "nothing of this run was applied")
 	})
 	t.Run("repeated_init_runs_nothing_twice", func(t *testing.T) {

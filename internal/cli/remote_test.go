@@ -96,7 +96,7 @@ const ledger = "SELECT name FROM d1_migrations ORDER BY id"
 func (c *cloud) faultAt(n int, match func(d1test.Request) bool, fault d1test.Fault) {
 	seen := 0
 	var mutex sync.Mutex
-	c.server.Fault = func(r d1test.Request) *d1test.Fault {
+	c.server.SetFault(func(r d1test.Request) *d1test.Fault {
 		mutex.Lock()
 		defer mutex.Unlock()
 		if !match(r) {
@@ -106,7 +106,7 @@ func (c *cloud) faultAt(n int, match func(d1test.Request) bool, fault d1test.Fau
 			return nil
 		}
 		return &fault
-	}
+	})
 }
 
 func to(suffix string) func(d1test.Request) bool {
@@ -176,7 +176,7 @@ func TestRequests(t *testing.T) {
 			}
 			c.server.Forget()
 			gate := newGate(tc.waves)
-			c.server.Fault = gate.pass
+			c.server.Set(func() { c.server.Gate = gate.pass })
 			c.run(tc.command, "production").want(t, 0)
 			total := 0
 			for _, n := range tc.waves {
@@ -199,11 +199,11 @@ type gate struct {
 
 func newGate(waves []int) *gate { return &gate{waves: slices.Clone(waves), open: make(chan struct{})} }
 
-func (g *gate) pass(d1test.Request) *d1test.Fault {
+func (g *gate) pass(d1test.Request) {
 	g.mutex.Lock()
 	if len(g.waves) == 0 {
 		g.mutex.Unlock()
-		return nil // one too many; it is counted
+		return // one too many; it is counted
 	}
 	g.arrived++
 	open := g.open
@@ -213,13 +213,12 @@ func (g *gate) pass(d1test.Request) *d1test.Fault {
 	}
 	g.mutex.Unlock()
 	<-open
-	return nil
 }
 
 func TestRemoteErrors(t *testing.T) {
 	page := http.Header{"Content-Type": {"text/html"}}
 	always := func(f d1test.Fault) func(*cloud) {
-		return func(c *cloud) { c.server.Fault = func(d1test.Request) *d1test.Fault { return &f } }
+		return func(c *cloud) { c.server.SetFault(func(d1test.Request) *d1test.Fault { return &f }) }
 	}
 	cases := []struct {
 		name    string
@@ -329,7 +328,7 @@ func TestLostAnswers(t *testing.T) {
 				t.Run(fmt.Sprintf("%s_after_%v_%d_times", name, after, times), func(t *testing.T) {
 					c := newCloud(t, sample())
 					n := 0
-					c.server.Fault = func(r d1test.Request) *d1test.Fault {
+					c.server.SetFault(func(r d1test.Request) *d1test.Fault {
 						if !strings.HasSuffix(r.Path, "/query") {
 							return nil
 						}
@@ -339,7 +338,7 @@ func TestLostAnswers(t *testing.T) {
 						f := fault
 						f.After = after
 						return &f
-					}
+					})
 					r := c.run("migrate", "production")
 					if after || fault.Truncate || times == 1 {
 						r.want(t, 0, "applied 2 migrations")
@@ -357,7 +356,7 @@ func TestLostAnswers(t *testing.T) {
 func TestRemoteReadsFailAfterTheWrite(t *testing.T) {
 	c := newCloud(t, sample())
 	wrote := false
-	c.server.Fault = func(r d1test.Request) *d1test.Fault {
+	c.server.SetFault(func(r d1test.Request) *d1test.Fault {
 		if strings.HasSuffix(r.Path, "/query") {
 			wrote = true
 			return &d1test.Fault{After: true, Drop: true}
@@ -366,10 +365,10 @@ func TestRemoteReadsFailAfterTheWrite(t *testing.T) {
 			return &d1test.Fault{Status: http.StatusBadGateway, Body: "<title>502</title>"}
 		}
 		return nil
-	}
+	})
 	r := c.run("migrate", "production")
 	r.want(t, 4, "not known whether the run was committed", "running again is safe", c.database.History()[0].Bookmark)
-	c.server.Fault = nil
+	c.server.SetFault(nil)
 	c.run("migrate", "production").want(t, 0, "up to date: 2 applied")
 }
 
@@ -377,7 +376,7 @@ func TestRemoteReadsFailAfterTheWrite(t *testing.T) {
 func TestBrokenPromise(t *testing.T) {
 	c := newCloud(t, sample())
 	c.write("migrations/0002_orders.sql", "CREATE TABLE orders(id);\nINSERT INTO missing VALUES (1);")
-	c.server.SplitBatches = true
+	c.server.Set(func() { c.server.SplitBatches = true })
 	r := c.run("migrate", "production")
 	r.want(t, 4, "no run's journal row", "did not keep the transaction whole", "nothing more was touched", "restore --bookmark "+c.database.History()[0].Bookmark)
 }
@@ -394,22 +393,31 @@ func TestKilled(t *testing.T) {
 				c := newCloud(t, sample())
 				process := exec.Command(executable, "migrate", "production")
 				process.Env = append(os.Environ(), "D1_REWIND_TEST_PROCESS=1", "CLOUDFLARE_API_BASE_URL="+c.server.URL, "CLOUDFLARE_API_TOKEN="+d1test.Token)
-				var mutex sync.Mutex
-				seen := 0
-				c.server.Fault = func(d1test.Request) *d1test.Fault {
-					mutex.Lock()
-					defer mutex.Unlock()
+				reached, seen := make(chan struct{}), 0
+				c.server.SetFault(func(d1test.Request) *d1test.Fault {
 					if seen++; seen != n {
 						return nil
 					}
-					_ = process.Process.Kill()
+					close(reached)
 					return &d1test.Fault{After: after, Hang: true}
+				})
+				if err := process.Start(); err != nil {
+					t.Fatal(err)
 				}
-				err := process.Run()
-				if seen >= n && err == nil {
-					t.Fatal("the process was not killed")
+				ended := make(chan error, 1)
+				go func() { ended <- process.Wait() }()
+				select {
+				case <-reached:
+					if err := process.Process.Kill(); err != nil {
+						t.Fatal(err)
+					}
+					<-ended
+				case err := <-ended: // it makes fewer requests than n
+					if err != nil {
+						t.Fatal(err)
+					}
 				}
-				c.server.Fault = nil
+				c.server.SetFault(nil)
 				if got := c.database.Rows("SELECT count(*) FROM sqlite_schema WHERE name IN ('users', 'orders', 'd1_migrations', 'd1_rewind_journal')"); got[0] != "0" && got[0] != "4" {
 					t.Errorf("%s of 4 tables are there", got[0])
 				}
@@ -433,7 +441,7 @@ func TestTokenNowhere(t *testing.T) {
 	commands := [][]string{{"status", "production", "--verbose"}, {"migrate", "production", "--verbose", "--format", "json"}, {"info", "production"}, {"doctor", "production", "--verbose"},
 		{"backup", "production", "--output", "b.sql"}, {"restore", "production", "--before", "0001_users.sql", "--confirm", "shop-db", "--format", "markdown", "--verbose"}, {"baseline", "production", "--force"}}
 	for _, fault := range []func(d1test.Request) *d1test.Fault{nil, echo} {
-		c.server.Fault = fault
+		c.server.SetFault(fault)
 		for _, command := range commands {
 			r := c.run(command...)
 			streams = append(streams, r.stdout, r.stderr)
@@ -503,7 +511,7 @@ func TestDoctorRemote(t *testing.T) {
 		}, 1, []string{`database_name "other"`, `is "shop-db"`, "the id wins"}},
 		{"clock", func(c *cloud) {
 			now := c.server.Now
-			c.server.Now = func() time.Time { return now().Add(-time.Hour) }
+			c.server.Set(func() { c.server.Now = func() time.Time { return now().Add(-time.Hour) } })
 			c.env["skew"] = "1"
 		}, 1, []string{"clock differs"}},
 	}

@@ -36,6 +36,7 @@ type Config struct {
 	AccountID string
 	Token     string // never logged, never part of an error
 	BaseURL   string // "" means DefaultBaseURL; as wrangler's CLOUDFLARE_API_BASE_URL
+	Agent     string // how the program calls itself to the service
 
 	Timeout  time.Duration                              // of one request; 0: 45 s, which is more than D1's own 30 s
 	Grace    time.Duration                              // for a write that is under way when the run is cancelled; 0: 4 s
@@ -100,6 +101,7 @@ func New(c Config) *Client {
 		option.WithHTTPClient(direct),
 		option.WithMaxRetries(0), // the library repeats writes, too; Client.read repeats what may be repeated
 		option.WithHeader("Authorization", "Bearer "+c.Token),
+		option.WithHeader("User-Agent", c.Agent),
 	}
 	return &Client{
 		config:    c,
@@ -158,16 +160,13 @@ func (c *Client) once(ctx context.Context, q call) (answer, error) {
 	var readErr error
 	options := []option.RequestOption{option.WithMiddleware(func(r *http.Request, next option.MiddlewareNext) (*http.Response, error) {
 		if q.path != "" {
-			base, err := url.Parse(c.config.BaseURL)
+			path, query, _ := strings.Cut(q.path, "?")
+			at, err := url.Parse(strings.TrimSuffix(c.config.BaseURL, "/") + "/" + path)
 			if err != nil {
 				return nil, err
 			}
-			r.URL = base.JoinPath(q.path)
-			r.URL.RawQuery = ""
-			if path, query, ok := strings.Cut(q.path, "?"); ok {
-				r.URL = base.JoinPath(path)
-				r.URL.RawQuery = query
-			}
+			at.RawQuery = query
+			r.URL = at
 		}
 		if q.bare {
 			r.Body, r.GetBody, r.ContentLength = nil, nil, 0

@@ -51,7 +51,7 @@ func TestPace(t *testing.T) {
 	time0 := time.Date(2026, 11, 24, 0, 0, 0, 0, time.UTC)
 	c := &clock{now: time0}
 	var sent []time.Time
-	s.Fault = func(d1test.Request) *d1test.Fault { sent = append(sent, c.Now()); return nil }
+	s.SetFault(func(d1test.Request) *d1test.Fault { sent = append(sent, c.Now()); return nil })
 	db := d1.New(d1.Config{AccountID: d1test.Account, Token: d1test.Token, BaseURL: s.URL, Now: c.Now, Sleep: c.Sleep}).Database(database.ID, "auto")
 	const requests = 2500
 	for range requests {
@@ -95,12 +95,12 @@ func TestReadsAreRepeated(t *testing.T) {
 			s, database := server(t)
 			c := &clock{now: time.Now()}
 			n := 0
-			s.Fault = func(d1test.Request) *d1test.Fault {
+			s.SetFault(func(d1test.Request) *d1test.Fault {
 				if n++; n == 1 {
 					return &tc.fault
 				}
 				return nil
-			}
+			})
 			db := d1.New(d1.Config{AccountID: d1test.Account, Token: d1test.Token, BaseURL: s.URL, Now: c.Now, Sleep: c.Sleep}).Database(database.ID, "auto")
 			bookmark, err := db.Bookmark(t.Context(), time.Time{})
 			if err != nil || string(bookmark) != database.History()[0].Bookmark {
@@ -115,9 +115,9 @@ func TestReadsAreRepeated(t *testing.T) {
 		t.Parallel()
 		s, database := server(t)
 		c := &clock{now: time.Now()}
-		s.Fault = func(d1test.Request) *d1test.Fault {
+		s.SetFault(func(d1test.Request) *d1test.Fault {
 			return &d1test.Fault{Status: 429, Header: http.Header{"Retry-After": {"200"}}}
-		}
+		})
 		db := d1.New(d1.Config{AccountID: d1test.Account, Token: d1test.Token, BaseURL: s.URL, Now: c.Now, Sleep: c.Sleep}).Database(database.ID, "auto")
 		if _, err := db.Bookmark(t.Context(), time.Time{}); err == nil {
 			t.Error("no error")
@@ -143,7 +143,7 @@ func TestWritesAreSentOnce(t *testing.T) {
 				t.Fatal(err)
 			}
 			s.Forget()
-			s.Fault = func(d1test.Request) *d1test.Fault { return &fault }
+			s.SetFault(func(d1test.Request) *d1test.Fault { return &fault })
 			err := db.Apply(t.Context(), migration.Batch{Statements: []migration.BatchStatement{{Query: migration.Query{SQL: "CREATE TABLE t(x)"}}}})
 			if _, ok := errors.AsType[*migration.ApplyError](err); !ok {
 				t.Errorf("Apply() = %v, want an *ApplyError", err)
@@ -161,12 +161,12 @@ func TestWritesAreSentOnce(t *testing.T) {
 func TestTimeout(t *testing.T) {
 	t.Parallel()
 	s, database := server(t)
-	s.Fault = func(r d1test.Request) *d1test.Fault {
+	s.SetFault(func(r d1test.Request) *d1test.Fault {
 		if r.Writes() {
 			return &d1test.Fault{Hang: true}
 		}
 		return nil
-	}
+	})
 	db := d1.New(d1.Config{AccountID: d1test.Account, Token: d1test.Token, BaseURL: s.URL, Timeout: 50 * time.Millisecond, Sleep: noSleep}).Database(database.ID, "auto")
 	err := db.Apply(t.Context(), migration.Batch{Statements: []migration.BatchStatement{{Query: migration.Query{SQL: "CREATE TABLE t(x)"}}}})
 	unclear, ok := errors.AsType[*migration.ApplyError](err)
@@ -194,13 +194,13 @@ func TestInterruptedWrite(t *testing.T) {
 			t.Parallel()
 			s, database := server(t)
 			ctx, cancel := context.WithCancel(t.Context())
-			s.Fault = func(r d1test.Request) *d1test.Fault {
+			s.SetFault(func(r d1test.Request) *d1test.Fault {
 				if !strings.HasSuffix(r.Path, "/query") {
 					return nil
 				}
 				cancel()
 				return tc.fault
-			}
+			})
 			c := d1.New(d1.Config{AccountID: d1test.Account, Token: d1test.Token, BaseURL: s.URL, Grace: 100 * time.Millisecond, Sleep: noSleep})
 			engine := &migration.Engine{Environment: c.Database(database.ID, "auto"), Table: "d1_migrations", Journal: true, Now: time.Now, Sleep: noSleep,
 				Directory: migration.Directory{FS: fstest.MapFS{"0001_a.sql": {Data: []byte("CREATE TABLE a(x)")}}, Pattern: "*.sql"}}

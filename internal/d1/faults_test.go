@@ -211,7 +211,7 @@ func (s *schedule) run(grave context.Context) {
 	}
 	var mutex sync.Mutex // the random source is shared by requests that run at once
 	n, quiet := 0, false
-	s.server.Fault = func(r d1test.Request) *d1test.Fault {
+	fault := func(r d1test.Request) *d1test.Fault {
 		mutex.Lock()
 		defer mutex.Unlock()
 		n++
@@ -231,7 +231,7 @@ func (s *schedule) run(grave context.Context) {
 		}
 		return f
 	}
-	defer func() { s.server.Fault = nil }()
+	defer s.server.SetFault(nil)
 	transport := []string{"auto", "auto", "query", "import"}[s.random.IntN(4)]
 	var environment migration.Environment = client(s.server).Database(s.database.ID, transport)
 	if s.mutate {
@@ -247,8 +247,8 @@ func (s *schedule) run(grave context.Context) {
 	defer cancel()
 	if s.random.IntN(6) == 0 { // a cancelled job
 		calls := 1 + s.random.IntN(6)
-		inner := s.server.Fault
-		s.server.Fault = func(r d1test.Request) *d1test.Fault {
+		inner := fault
+		fault = func(r d1test.Request) *d1test.Fault {
 			f := inner(r)
 			mutex.Lock()
 			defer mutex.Unlock()
@@ -267,6 +267,7 @@ func (s *schedule) run(grave context.Context) {
 		result migration.Result
 		err    error
 	}
+	s.server.SetFault(fault)
 	ended := make(chan outcome, 1)
 	go func() {
 		result, err := engine.Migrate(ctx, options)
@@ -415,7 +416,7 @@ func TestExactlyOnce(t *testing.T) {
 	t.Parallel()
 	count := *schedules
 	if testing.Short() {
-		count = 200
+		count = 100
 	}
 	injected, violations := playAll(t, count, false)
 	t.Logf("%d schedules from seed %d, %d faults injected, %d violations", count, *firstSeed, injected, len(violations))

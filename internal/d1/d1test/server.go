@@ -40,7 +40,8 @@ const (
 	Strict                 // refuses every trigger
 )
 
-// Server is one account behind Cloudflare's API.
+// Server is one account behind Cloudflare's API. Its fields are set before the first
+// request, or through Set.
 type Server struct {
 	URL      string // what CLOUDFLARE_API_BASE_URL is set to
 	Splitter Splitter
@@ -50,12 +51,14 @@ type Server struct {
 	ImportPolls int
 	// Latency is added to every answer; only for measurements.
 	Latency time.Duration
-	// Fault says what goes wrong with a request; nil, or a nil answer: nothing.
-	Fault func(Request) *Fault
+	// Gate is called before anything happens to a request, and may block.
+	Gate func(Request)
 	// Now is the service's clock.
 	Now func() time.Time
 
 	server    *httptest.Server
+	faults    sync.Mutex
+	fault     func(Request) *Fault
 	mutex     sync.Mutex
 	tokens    map[string]Permissions
 	databases []*Database
@@ -111,6 +114,21 @@ func (s *Server) Close() {
 	}
 }
 
+// Set runs f while no request looks at the server's fields.
+func (s *Server) Set(f func()) {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	f()
+}
+
+// SetFault says what goes wrong with requests from now on; nil, or a nil answer: nothing.
+// It is called for one request at a time.
+func (s *Server) SetFault(fault func(Request) *Fault) {
+	s.faults.Lock()
+	defer s.faults.Unlock()
+	s.fault = fault
+}
+
 // Allow makes token valid, with the given permissions.
 func (s *Server) Allow(token string, p Permissions) {
 	s.mutex.Lock()
@@ -149,10 +167,15 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	if s.Latency > 0 {
 		time.Sleep(s.Latency)
 	}
-	var fault *Fault
-	if s.Fault != nil {
-		fault = s.Fault(request)
+	if s.Gate != nil {
+		s.Gate(request)
 	}
+	var fault *Fault
+	s.faults.Lock()
+	if s.fault != nil {
+		fault = s.fault(request)
+	}
+	s.faults.Unlock()
 	s.runLate()
 	answer := httptest.NewRecorder()
 	answer.Header().Set("Date", s.Now().UTC().Format(http.TimeFormat))
@@ -170,6 +193,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 		s.unknown = append(s.unknown, r.Method+" "+r.URL.Path+"\n")
 		s.mutex.Unlock()
 	}
+	s.Set(func() {}) // whoever has the answer may set fields
 	if fault != nil {
 		switch {
 		case fault.Drop, fault.Late:
