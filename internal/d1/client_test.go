@@ -236,7 +236,7 @@ func TestRequestShapes(t *testing.T) {
 	want := []shape{
 		{"POST", base + "/raw", "", `{"batch":[{"sql":"SELECT ?","params":["a"]},{"sql":"SELECT 2"}]}`},
 		{"GET", base + "/time_travel/bookmark", "", ""},
-		{"GET", base + "/time_travel/bookmark", "timestamp=2026-11-24T00%3A02%3A03Z", ""},
+		{"GET", base + "/time_travel/bookmark", "timestamp=2026-11-24T00%3A02%3A03.000Z", ""},
 		{"GET", base, "", ""}, // there was no database at that time: is it an alpha one?
 		{"POST", base + "/time_travel/restore", "bookmark=00000001-00000000-00004c6d-00000000000000000000000000000000", ""},
 		{"POST", base + "/query", "", `{"batch":[{"sql":"create trigger g after insert on t BEGIN select 1; END"}]}`},

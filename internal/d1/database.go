@@ -178,12 +178,12 @@ func value(v any) any {
 	}
 }
 
-// retention is how long Time Travel goes back on a paid plan, and on the free one
+// milliseconds is how a timestamp is sent, as wrangler does.
+const milliseconds = "2006-01-02T15:04:05.000Z"
+
+// retention is how long Time Travel goes back on a paid plan; on the free one it is 7 days
 // (https://developers.cloudflare.com/d1/reference/time-travel/).
-const (
-	retention     = 30 * 24 * time.Hour
-	freeRetention = 7 * 24 * time.Hour
-)
+const retention = 30 * 24 * time.Hour
 
 // Bookmark implements migration.Environment
 // (GET …/time_travel/bookmark; wrangler's packages/wrangler/src/d1/timeTravel/utils.ts).
@@ -194,7 +194,7 @@ func (d *Database) Bookmark(ctx context.Context, at time.Time) (migration.Bookma
 			return "", &migration.Problem{Kind: migration.Usage, Err: fmt.Errorf("%s is %d days ago", at.UTC().Format(time.RFC3339), int(age.Hours()/24)), State: "nothing was written",
 				Next: "Time Travel goes back 30 days (7 on the free plan): choose a later moment, or load a backup"}
 		}
-		path += "?timestamp=" + url.QueryEscape(at.UTC().Format(time.RFC3339))
+		path += "?timestamp=" + url.QueryEscape(at.UTC().Format(milliseconds))
 		doing = "find the bookmark at " + at.UTC().Format(time.RFC3339)
 	}
 	a, err := d.client.read(ctx, call{doing: doing, send: d.get, path: path})

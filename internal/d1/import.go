@@ -49,10 +49,10 @@ func (p progressing) failure() string {
 	if p.Error != "" {
 		return p.Error
 	}
-	for _, raw := range p.Errors {
+	if len(p.Errors) > 0 {
 		var text string
-		if json.Unmarshal(raw, &text) != nil {
-			text = string(raw)
+		if json.Unmarshal(p.Errors[0], &text) != nil {
+			text = string(p.Errors[0])
 		}
 		return text
 	}
