@@ -381,6 +381,55 @@ func TestBrokenPromise(t *testing.T) {
 	r.want(t, 4, "no run's journal row", "did not keep the transaction whole", "nothing more was touched", "restore --bookmark "+c.database.History()[0].Bookmark)
 }
 
+// TestRivals lets somebody else apply migrations between the reading and the write.
+func TestRivals(t *testing.T) {
+	wrangler := func(c *cloud, names ...string) {
+		sql := []string{"CREATE TABLE IF NOT EXISTS d1_migrations(id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT UNIQUE, applied_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP NOT NULL)"}
+		for _, name := range names {
+			statement, _, _ := strings.Cut(sample()["migrations/"+name], ";")
+			sql = append(sql, statement, "INSERT INTO d1_migrations (name) VALUES ('"+name+"')")
+		}
+		if err := c.database.Exec(sql...); err != nil {
+			t.Error(err)
+		}
+	}
+	cases := []struct {
+		name  string
+		rival func(*cloud)
+		fault *d1test.Fault
+		code  int
+		want  string
+	}{
+		{"wrangler_applies_all", func(c *cloud) { wrangler(c, "0001_users.sql", "0002_orders.sql") }, nil, 0, "another run applied the migrations meanwhile"},
+		{"wrangler_applies_one", func(c *cloud) { wrangler(c, "0001_users.sql") }, nil, 0, "applied 1 migration"},
+		{"d1_rewind_applies_all", func(c *cloud) { c.run("migrate", "production").want(t, 0) }, nil, 0, "another run applied the migrations meanwhile"},
+		{"d1_rewind_applies_all_and_the_answer_is_lost", func(c *cloud) { c.run("migrate", "production").want(t, 0) }, &d1test.Fault{After: true, Drop: true}, 0, "another run applied the migrations meanwhile"},
+		{"wrangler_applies_all_and_the_answer_is_lost", func(c *cloud) { wrangler(c, "0001_users.sql", "0002_orders.sql") }, &d1test.Fault{After: true, Drop: true}, 4, "another tool applied them at the same moment"},
+	}
+	for _, tc := range cases {
+		t.Run(tc.name, func(t *testing.T) {
+			c := newCloud(t, sample())
+			var once sync.Once
+			c.server.Set(func() {
+				c.server.Gate = func(r d1test.Request) {
+					if strings.HasSuffix(r.Path, "/query") {
+						once.Do(func() {
+							c.server.Set(func() { c.server.Gate = nil })
+							tc.rival(c)
+							c.server.SetFault(func(d1test.Request) *d1test.Fault {
+								defer func() { tc.fault = nil }()
+								return tc.fault
+							})
+						})
+					}
+				}
+			})
+			c.run("migrate", "production").want(t, tc.code, tc.want)
+			c.wantRows(ledger, "0001_users.sql", "0002_orders.sql")
+		})
+	}
+}
+
 // TestKilled kills the process when its n-th request arrives, before or after it took effect.
 func TestKilled(t *testing.T) {
 	executable, err := os.Executable()
