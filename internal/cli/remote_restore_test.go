@@ -408,6 +408,11 @@ func TestImportTransport(t *testing.T) {
 			})
 		}
 	}
+	t.Run("awkward_names", func(t *testing.T) {
+		c := newCloud(t, map[string]string{"migrations/0001_it's ?.sql": "CREATE TABLE a(x);"})
+		c.run("migrate", "production", "--transport", "import", "--migrations-table", `led"ger?`).want(t, 0, "applied 1 migration")
+		c.wantRows(`SELECT name FROM "led""ger?"`, "0001_it's ?.sql")
+	})
 	t.Run("upload_damaged", func(t *testing.T) {
 		c := newCloud(t, large())
 		c.server.SetFault(func(r d1test.Request) *d1test.Fault {

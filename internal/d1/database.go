@@ -301,7 +301,7 @@ func proof(a answer, statements int) error {
 }
 
 // applyError says what the engine needs to know about a write without a clear success.
-func (c *Client) applyError(failed *Error) error {
+func (c *Client) applyError(failed *Error) *migration.ApplyError {
 	unclear := &migration.ApplyError{Untouched: failed.untouched(), Transient: failed.passes() && !failed.gaveUp, After: failed.after,
 		Pending: failed.sent && errors.Is(failed.Err, context.Canceled)}
 	if unclear.After > longestWait {

@@ -12,6 +12,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -91,19 +92,15 @@ func importFile(batch migration.Batch, run string) []byte {
 }
 
 // inline puts the parameters of our own statements into their text: an import has none.
+// They stand behind everything else that may hold a question mark, the ledger's name.
 func inline(q migration.Query) string {
-	if len(q.Args) == 0 {
-		return q.SQL
+	text, rest := q.SQL, ""
+	for _, arg := range slices.Backward(q.Args) {
+		at := strings.LastIndexByte(text, '?')
+		rest = "'" + strings.ReplaceAll(fmt.Sprint(arg), "'", "''") + "'" + text[at+1:] + rest
+		text = text[:at]
 	}
-	parts := strings.Split(q.SQL, "?") // no statement of the ledger or the journal has another ?
-	var b strings.Builder
-	for i, part := range parts {
-		b.WriteString(part)
-		if i < len(parts)-1 {
-			b.WriteString("'" + strings.ReplaceAll(fmt.Sprint(q.Args[i]), "'", "''") + "'")
-		}
-	}
-	return b.String()
+	return text + rest
 }
 
 // importBatch sends the batch through the import endpoint, which runs a file as one
@@ -117,74 +114,68 @@ func (d *Database) importBatch(ctx context.Context, batch migration.Batch) error
 	hash := md5.Sum(file) // the service's choice: a check of the upload, no secret
 	etag := hex.EncodeToString(hash[:])
 	c.config.Progress(fmt.Sprintf("importing %.1f MB; the database answers nobody else meanwhile", float64(len(file))/1e6))
-
 	begun, err := d.importStep(ctx, "begin the import", importBody{Action: "init", Etag: etag})
 	if err != nil {
 		return c.applyError(err)
 	}
 	if begun.UploadURL != "" {
-		at := begun.AtBookmark
 		if err := c.upload(ctx, begun.UploadURL, etag, file); err != nil {
-			unclear := c.applyError(err).(*migration.ApplyError)
+			unclear := c.applyError(err)
 			unclear.Untouched = true // the service reads the file only when told to
 			return unclear
 		}
-		if begun, err = d.importStep(ctx, "start the import", importBody{Action: "ingest", Etag: etag, Filename: begun.Filename}); err != nil {
-			return d.settleImport(ctx, at, c.applyError(err))
-		}
-	}
-	for said := ""; ; {
-		switch failure := begun.failure(); {
-		case strings.Contains(failure, "Not currently importing anything"):
-			// Done, or failed while nobody asked: the ledger tells.
-			return &migration.ApplyError{Err: errors.New("the import is over, and its result was not seen")}
-		case failure != "":
-			return &migration.ApplyError{Err: &migration.StatementError{Index: -1, Offset: -1, Text: strings.TrimPrefix(c.redact(failure), "D1_ERROR: ")}}
-		case begun.Status == "complete":
-			return nil
-		}
-		if n := len(begun.Messages); n > 0 && begun.Messages[n-1] != said {
-			said = begun.Messages[n-1]
-			c.config.Progress("import: " + said)
-		}
-		if err := c.config.Sleep(ctx, pollPause); err != nil {
-			return &migration.ApplyError{Err: err, Pending: true}
-		}
-		at := begun.AtBookmark
-		a, err := c.read(ctx, call{doing: "ask how far the import is", send: d.post, body: importBody{Action: "poll", CurrentBookmark: at}})
+		started, err := d.importStep(ctx, "start the import", importBody{Action: "ingest", Etag: etag, Filename: begun.Filename})
 		if err != nil {
-			if failed, _ := errors.AsType[*Error](err); failed != nil && strings.Contains(failed.Message, "Not currently importing anything") {
-				return &migration.ApplyError{Err: errors.New("the import is over, and its result was not seen")}
+			unclear := c.applyError(err)
+			if !unclear.Untouched { // it may be going on: the ledger is asked when nothing does
+				after := d.followImport(ctx, progressing{Status: "active"})
+				unclear.Pending = unclear.Pending || after != nil && after.Pending
 			}
-			return &migration.ApplyError{Err: c.problem(err, needsD1Edit), Pending: true}
+			return unclear
 		}
-		begun = progressing{}
-		if err := json.Unmarshal(a.Result, &begun); err != nil {
-			return &migration.ApplyError{Err: fmt.Errorf("ask how far the import is: %w", err)}
-		}
-		if begun.AtBookmark == "" {
-			begun.AtBookmark = at
-		}
+		begun = started
 	}
+	if err := d.followImport(ctx, begun); err != nil {
+		return err
+	}
+	return nil
 }
 
-// settleImport waits until the service no longer imports, so that the ledger shows the
-// outcome and not the state before.
-func (d *Database) settleImport(ctx context.Context, bookmark string, cause error) error {
-	if unclear, ok := errors.AsType[*migration.ApplyError](cause); ok && unclear.Untouched {
-		return cause
-	}
-	for range 120 {
-		a, err := d.client.read(ctx, call{doing: "ask whether an import is going on", send: d.post, body: importBody{Action: "poll", CurrentBookmark: bookmark}})
-		var p progressing
-		if err != nil || json.Unmarshal(a.Result, &p) != nil || p.Status != "active" || p.failure() != "" {
-			return cause
+// followImport asks until the import is over; nil means that it is complete.
+func (d *Database) followImport(ctx context.Context, now progressing) *migration.ApplyError {
+	over := &migration.ApplyError{Err: errors.New("the import is over, and its result was not seen")}
+	for said := ""; ; {
+		switch failure := now.failure(); {
+		case strings.Contains(failure, "Not currently importing anything"):
+			return over
+		case failure != "":
+			return &migration.ApplyError{Err: &migration.StatementError{Index: -1, Offset: -1, Text: strings.TrimPrefix(d.client.redact(failure), "D1_ERROR: ")}}
+		case now.Status == "complete":
+			return nil
 		}
-		if d.client.config.Sleep(ctx, pollPause) != nil {
-			return cause
+		if n := len(now.Messages); n > 0 && now.Messages[n-1] != said {
+			said = now.Messages[n-1]
+			d.client.config.Progress("import: " + said)
+		}
+		if err := d.client.config.Sleep(ctx, pollPause); err != nil {
+			return &migration.ApplyError{Err: err, Pending: true}
+		}
+		at := now.AtBookmark
+		a, err := d.client.read(ctx, call{doing: "ask how far the import is", send: d.post, body: importBody{Action: "poll", CurrentBookmark: at}})
+		if failed, ok := errors.AsType[*Error](err); ok && strings.Contains(failed.Message, "Not currently importing anything") {
+			return over
+		}
+		now = progressing{}
+		if err == nil {
+			err = json.Unmarshal(a.Result, &now)
+		}
+		if err != nil {
+			return &migration.ApplyError{Err: d.client.problem(err, needsD1Edit), Pending: true}
+		}
+		if now.AtBookmark == "" {
+			now.AtBookmark = at
 		}
 	}
-	return cause
 }
 
 // importStep sends one step that must not be repeated.
