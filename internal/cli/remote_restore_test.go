@@ -254,7 +254,7 @@ func TestWorkerAndDatabaseAsAPair(t *testing.T) {
 		if err := c.database.Exec("INSERT INTO users (name) VALUES ('x')"); err != nil {
 			t.Fatal(err)
 		}
-		c.restore(before, "--rollback-worker").want(t, 2, "recorded no Worker version", "--worker-version")
+		c.restore(before, "--rollback-worker").want(t, 2, "recorded no Worker version", "--worker-version", "the latest are "+versionTwo, versionOne)
 	})
 	t.Run("no_worker", func(t *testing.T) {
 		c, before := pair(t)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/cloudflare/cloudflare-go/v4/option"
 	"github.com/cloudflare/cloudflare-go/v4/workers"
@@ -61,6 +62,42 @@ func (w *Worker) Deployed(ctx context.Context) (string, error) {
 		return "", fmt.Errorf("the Worker %q has no deployment", w.name)
 	}
 	return version, nil
+}
+
+// shownVersions is how many versions are worth a look.
+const shownVersions = 5
+
+// Versions implements migration.Worker (GET …/workers/scripts/{name}/versions).
+func (w *Worker) Versions(ctx context.Context) ([]string, error) {
+	var params workers.ScriptVersionListParams
+	params.AccountID.Value, params.AccountID.Present = w.client.config.AccountID, true
+	params.Deployable.Value, params.Deployable.Present = true, true
+	a, err := w.client.read(ctx, call{doing: fmt.Sprintf("list the versions of the Worker %q", w.name), send: func(ctx context.Context, options ...option.RequestOption) error {
+		_, err := w.client.scripts.Versions.List(ctx, w.name, params, options...)
+		return err
+	}})
+	if err != nil {
+		return nil, w.client.problem(err, needsWorkersRead)
+	}
+	type version struct {
+		ID       string `json:"id"`
+		Number   int    `json:"number"`
+		Metadata struct {
+			CreatedOn string `json:"created_on"`
+		} `json:"metadata"`
+	}
+	var result struct {
+		Items []version `json:"items"`
+	}
+	if err := json.Unmarshal(a.Result, &result); err != nil {
+		return nil, fmt.Errorf("list the versions of the Worker %q: %w", w.name, err)
+	}
+	slices.SortFunc(result.Items, func(a, b version) int { return b.Number - a.Number })
+	var lines []string
+	for _, v := range result.Items[:min(len(result.Items), shownVersions)] {
+		lines = append(lines, fmt.Sprintf("%s (%s)", v.ID, v.Metadata.CreatedOn))
+	}
+	return lines, nil
 }
 
 // Rollback implements migration.Worker: wrangler's rollback is a new deployment of the old

@@ -121,6 +121,9 @@ type Transporter interface {
 type Worker interface {
 	// Deployed returns the id of the version that serves the requests.
 	Deployed(ctx context.Context) (version string, err error)
+	// Versions describes the latest versions that could be deployed, newest first, one
+	// line each.
+	Versions(ctx context.Context) ([]string, error)
 	// Rollback makes version serve all requests; why is kept with the deployment.
 	Rollback(ctx context.Context, version, why string) error
 }

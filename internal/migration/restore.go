@@ -77,7 +77,11 @@ func (e *Engine) rollbackWorker(ctx context.Context, result *Result, o RestoreOp
 		version = past.workerVersion(result.Target)
 	}
 	if version == "" {
-		return usage("name it with --worker-version (wrangler versions list shows them), or leave out --rollback-worker",
+		there := ""
+		if versions, err := e.Worker.Versions(ctx); err == nil && len(versions) > 0 {
+			there = "; the latest are " + strings.Join(versions, ", ")
+		}
+		return usage("name it with --worker-version, or leave out --rollback-worker"+there,
 			"the journal recorded no Worker version for the runs after %s", result.Target)
 	}
 	if version == result.WorkerVersion {
