@@ -197,32 +197,33 @@ func (c *Client) once(ctx context.Context, q call) (answer, error) {
 		options = append(options, option.WithRequestBody("application/json", data))
 	}
 	err := q.send(ctx, options...)
-	if response == nil {
-		if err == nil {
-			err = errors.New("no answer")
-		}
-		if cause := context.Cause(ctx); errors.Is(err, context.DeadlineExceeded) && cause != nil {
-			err = cause
-			failed.gaveUp = true
-		}
-		if wrapped, ok := errors.AsType[*url.Error](err); ok {
-			err = wrapped.Err // the request is named anyway
-		}
-		failed.Err = errors.New(c.redact(err.Error()))
-		if errors.Is(err, context.Canceled) {
-			failed.Err = context.Canceled
-		}
-		failed.sent = failed.sent && !neverSent(err)
-		return answer{}, failed
-	}
-	if readErr != nil {
-		if cause := context.Cause(ctx); cause != nil {
-			readErr = cause
-		}
-		failed.Err = fmt.Errorf("the answer broke off: %w", readErr)
-		return answer{}, failed
+	switch {
+	case response == nil:
+		return answer{}, c.lost(ctx, failed, err)
+	case readErr != nil:
+		return answer{}, c.lost(ctx, failed, fmt.Errorf("the answer broke off: %w", readErr))
 	}
 	return c.judge(failed, response, body)
+}
+
+// lost says why there is no answer, without the token and without the URL that is named
+// anyway.
+func (c *Client) lost(ctx context.Context, failed *Error, err error) *Error {
+	failed.sent = failed.sent && !neverSent(err)
+	switch cause := context.Cause(ctx); {
+	case err == nil:
+		failed.Err = errors.New("no answer")
+	case errors.Is(err, context.Canceled):
+		failed.Err = context.Canceled
+	case ctx.Err() != nil && cause != nil:
+		failed.Err, failed.gaveUp = cause, true
+	default:
+		if wrapped, ok := errors.AsType[*url.Error](err); ok {
+			err = wrapped.Err
+		}
+		failed.Err = errors.New(c.redact(err.Error()))
+	}
+	return failed
 }
 
 // judge reads the answer. Only a complete document with success:true is success, whatever

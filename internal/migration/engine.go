@@ -467,12 +467,8 @@ func (e *Engine) outcome(ctx context.Context, cause error, batch Batch, group []
 	case isUnclear && unclear.Untouched:
 		return unclear.Transient, notApplied()
 	}
-	// The answer is lost or unclear: only the database can tell. A cancelled run asks too,
-	// within the few seconds that a cancelled job has.
-	asking, cancel := context.WithoutCancel(ctx), context.CancelFunc(func() {})
-	if ctx.Err() != nil {
-		asking, cancel = context.WithTimeout(asking, 5*time.Second)
-	}
+	// The answer is lost or unclear: only the database can tell.
+	asking, cancel := afterwards(ctx)
 	defer cancel()
 	e.progress("no clear answer: asking the database what it has committed")
 	past, err := readRecorded(asking, e.Environment, e.Table)
@@ -506,6 +502,15 @@ func (e *Engine) outcome(ctx context.Context, cause error, batch Batch, group []
 			State: "either the service did not keep the transaction whole, or another tool applied them at the same moment; nothing more was touched",
 			Next:  fmt.Sprintf("compare the schema with the files, or go back: d1-rewind restore --bookmark %s", result.Bookmark)}
 	}
+}
+
+// afterwards is the context for finding out what a write did. A cancelled run asks too,
+// within the few seconds that a cancelled job has.
+func afterwards(ctx context.Context) (context.Context, context.CancelFunc) {
+	if ctx.Err() != nil {
+		return context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	}
+	return context.WithCancel(context.WithoutCancel(ctx))
 }
 
 // run returns the journal's key of the batch, "" if it writes no journal row.

@@ -132,10 +132,7 @@ func (e *Engine) restored(ctx context.Context, result *Result, before recorded, 
 	if !ok || unclear.Untouched {
 		return "", fmt.Errorf("restore to %s: %w", result.Target, cause)
 	}
-	asking, cancel := context.WithoutCancel(ctx), context.CancelFunc(func() {})
-	if ctx.Err() != nil {
-		asking, cancel = context.WithTimeout(asking, 5*time.Second)
-	}
+	asking, cancel := afterwards(ctx)
 	defer cancel()
 	e.progress("no clear answer: asking the database what it is now")
 	after, err := readRecorded(asking, e.Environment, e.Table)
