@@ -229,15 +229,16 @@ func TestRemoteErrors(t *testing.T) {
 	}{
 		{"no_token", func(c *cloud) { delete(c.env, "CLOUDFLARE_API_TOKEN") }, nil, 2, []string{"needs an API token", "CLOUDFLARE_API_TOKEN", "D1 > Edit"}},
 		{"token_with_line_break", func(c *cloud) { c.env["CLOUDFLARE_API_TOKEN"] = "abc def" }, nil, 2, []string{"a space or a line break"}},
-		{"wrong_token", func(c *cloud) { c.env["CLOUDFLARE_API_TOKEN"] = "wrong-token" }, nil, 1, []string{"Invalid access token", "HTTP 403, code 9109", "wrong, expired or revoked"}},
+		{"cut_token", func(c *cloud) { c.env["CLOUDFLARE_API_TOKEN"] = "cut-token" }, nil, 1, []string{"Invalid request headers (Invalid format for Authorization header, code 6111)", "HTTP 400, code 6003", "wrong, expired or revoked"}},
+		{"wrong_token", func(c *cloud) { c.env["CLOUDFLARE_API_TOKEN"] = "a-token-that-nobody-ever-made" }, nil, 1, []string{"Invalid access token", "HTTP 403, code 9109", "wrong, expired or revoked"}},
 		{"token_without_d1", func(c *cloud) {
-			c.server.Allow("weak", d1test.Permissions{WorkersRead: true})
-			c.env["CLOUDFLARE_API_TOKEN"] = "weak"
+			c.server.Allow("a-token-without-permission-for-d1", d1test.Permissions{WorkersRead: true})
+			c.env["CLOUDFLARE_API_TOKEN"] = "a-token-without-permission-for-d1"
 		}, nil, 1,
 			[]string{"code 10000", "D1 > Read", "doctor"}},
 		{"read_only_token_migrates", func(c *cloud) {
-			c.server.Allow("reader", d1test.Permissions{D1Read: true, WorkersRead: true})
-			c.env["CLOUDFLARE_API_TOKEN"] = "reader"
+			c.server.Allow("a-token-that-may-only-read", d1test.Permissions{D1Read: true, WorkersRead: true})
+			c.env["CLOUDFLARE_API_TOKEN"] = "a-token-that-may-only-read"
 		}, []string{"migrate", "production"}, 1, []string{"apply the migrations", "D1 > Edit", "nothing of this run was applied"}},
 		{"no_account", func(c *cloud) {
 			c.write("wrangler.jsonc", `{"d1_databases":[{"binding":"DB","database_id":"x","database_name":"n"}]}`)
@@ -271,8 +272,8 @@ func TestRemoteErrors(t *testing.T) {
 			[]string{`error: 0002_orders.sql:1: statement 1 of 1: near "TABL": syntax error`, "| CREATE TABL orders(id);"[:24], "nothing of this run was applied"}},
 		{"no_worker", func(c *cloud) {}, []string{"status", "production", "--worker", "shopp"}, 0, []string{"the Worker's deployed version is not recorded", "code 10007"}},
 		{"no_permission_for_workers", func(c *cloud) {
-			c.server.Allow("d1-only", d1test.Permissions{D1Read: true, D1Edit: true})
-			c.env["CLOUDFLARE_API_TOKEN"] = "d1-only"
+			c.server.Allow("a-token-for-nothing-but-d1", d1test.Permissions{D1Read: true, D1Edit: true})
+			c.env["CLOUDFLARE_API_TOKEN"] = "a-token-for-nothing-but-d1"
 		}, []string{"migrate", "production"}, 0, []string{"applied 2 migrations", "the Worker's deployed version is not recorded"}},
 		{"wrong_bookmark", nil, []string{"restore", "production", "--confirm", "shop-db", "--bookmark", "00000099-00000000-00004c6d-be4decac30cbe2b81297d5c924b27945"}, 1,
 			[]string{"Invalid bookmark", "was not restored", "of this database"}},
@@ -550,8 +551,8 @@ func TestDoctorRemote(t *testing.T) {
 	}{
 		{"in_order", nil, 0, []string{"token: accepted", "database shop-db", "clock: agrees", "permission D1 Edit: the token may write", "shop runs version " + versionOne, "0 applied, 2 pending"}},
 		{"may_only_read", func(c *cloud) {
-			c.server.Allow("reader", d1test.Permissions{D1Read: true})
-			c.env["CLOUDFLARE_API_TOKEN"] = "reader"
+			c.server.Allow("a-token-that-may-only-read", d1test.Permissions{D1Read: true})
+			c.env["CLOUDFLARE_API_TOKEN"] = "a-token-that-may-only-read"
 		}, 1,
 			[]string{"FAIL  permission D1 Edit", "D1 > Edit", "FAIL  worker", "Workers Scripts > Read"}},
 		{"wrong_token", func(c *cloud) { c.env["CLOUDFLARE_API_TOKEN"] = "nonsense" }, 1, []string{"FAIL  token", "wrong, expired or revoked"}},

@@ -213,7 +213,7 @@ func (d *Database) Bookmark(ctx context.Context, at time.Time) (migration.Bookma
 // explain looks for the reason why a database has no bookmark.
 func (d *Database) explain(ctx context.Context, err error) error {
 	failed, ok := errors.AsType[*Error](err)
-	if ok && (failed.Status == http.StatusBadRequest || failed.Status == http.StatusNotFound) {
+	if ok && failed.Code != codeHeaders && (failed.Status == http.StatusBadRequest || failed.Status == http.StatusNotFound) {
 		if info, infoErr := d.Info(ctx); infoErr == nil && info.Version == "alpha" {
 			return &migration.Problem{Err: fmt.Errorf("%q is an alpha database, and those have no Time Travel", info.Name), State: "nothing was written",
 				Next: "move it to a new database: https://developers.cloudflare.com/d1/platform/alpha-migration/"}

@@ -200,7 +200,7 @@ func (c *Client) upload(ctx context.Context, where, etag string, file []byte) *E
 		failed.Err = err
 		return failed
 	}
-	defer response.Body.Close()
+	defer func() { _ = response.Body.Close() }()
 	failed.Status = response.StatusCode
 	switch {
 	case response.StatusCode != http.StatusOK:
@@ -220,7 +220,7 @@ func (c *Client) download(ctx context.Context, where string, w io.Writer) error 
 	if err != nil {
 		return err
 	}
-	defer response.Body.Close()
+	defer func() { _ = response.Body.Close() }()
 	if response.StatusCode != http.StatusOK {
 		page, _ := io.ReadAll(io.LimitReader(response.Body, 1<<16))
 		return fmt.Errorf("HTTP %d: %s", response.StatusCode, title(page))

@@ -16,11 +16,11 @@ import (
 // expression is in capitals and directly inside parentheses. Literals and quoted names
 // stay byte for byte, line breaks included, and so do the letters of every other word.
 //
-// SQLite compiles both texts to the same program; tests hold it to that. The one thing
-// that can tell them apart is a name made of the text itself: SELECT "1  +  1" FROM
-// (SELECT 1  +  1).
+// Any other statement returns as it is, and so does a trigger of which not all is there.
 //
-// Any other statement, and a trigger that SQLite would not parse, returns as it is.
+// SQLite compiles both texts to the same program or refuses both; tests hold it to that.
+// One thing can tell them apart, a column's name that is the text of its expression:
+// SELECT "1  +  1" FROM (SELECT 1  +  1).
 func Canonical(sql string) (text string, changed bool) {
 	pieces := triggerPieces(sql)
 	if !markTrigger(pieces) {

@@ -1,6 +1,7 @@
 package statement_test
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"regexp"
@@ -157,6 +158,16 @@ END`,
 		name: "in_table_named_begin",
 		sql:  "create trigger r after insert on t when new.end in main.end begin select 1; end",
 		want: "create trigger r after insert on t when new.end in main.end BEGIN select 1; END",
+	},
+	{
+		name: "name_in_parentheses_inside_case",
+		sql:  "create trigger r after insert on t begin select case when (select a end from t) then (end) end, case when 1 then a not like like end from t; end",
+		want: "create trigger r after insert on t BEGIN select (CASE when (select a end from t) then (end) END), (CASE when 1 then a not like like END) from t; END",
+	},
+	{
+		name: "collation_named_end",
+		sql:  "create trigger r after insert on t begin select case when a collate end then b collate end end from t; end",
+		want: "create trigger r after insert on t BEGIN select (CASE when a collate end then b collate end END) from t; END",
 	},
 	{
 		name: "operators_as_names",
@@ -454,11 +465,12 @@ func compareEffects(t *testing.T, setup, original, canonical []string) (compiled
 	}), err
 }
 
-// triggerDatabase opens a database in which the given statements have run.
+// triggerDatabase opens a database with a collation named end, in which the given
+// statements have run.
 func triggerDatabase(t *testing.T, setup []string) *sqlite3.Conn {
 	t.Helper()
 	conn := open(t)
-	if err := fts5.Register(conn); err != nil {
+	if err := errors.Join(fts5.Register(conn), conn.CreateCollation("end", bytes.Compare)); err != nil {
 		t.Fatal(err)
 	}
 	for _, sql := range setup {
