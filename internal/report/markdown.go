@@ -51,7 +51,7 @@ func Markdown(r Report) string {
 		fmt.Fprintf(&b, "\nTo go back (this discards every write made since):\n\n%s", fence("sh", r.Rollback))
 	}
 	if r.Fallback != "" {
-		fmt.Fprintf(&b, "The bookmark lives %s. Without d1-rewind, and without a hold on what that undoes:\n\n%s", r.expiry(), fence("sh", r.Fallback))
+		fmt.Fprintf(&b, "The bookmark lives %s. Without d1-rewind, which then holds nothing:\n\n%s", r.expiry(), fence("sh", r.Fallback))
 	}
 	return b.String()
 }

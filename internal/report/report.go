@@ -141,7 +141,7 @@ func JSON(r Report) []byte {
 	c := r.Result.Comparison
 	document["command"] = r.Command
 	document["exitCode"] = r.ExitCode
-	document["warnings"] = list(r.Warnings)
+	document["warnings"] = append(list(r.Result.Warnings), r.Warnings...)
 	document["edited"], document["outOfOrder"] = list(c.Edited), list(c.OutOfOrder)
 	document["duplicates"] = c.Duplicates
 	if c.Duplicates == nil {
@@ -161,6 +161,7 @@ func JSON(r Report) []byte {
 	if r.Command == "restore" {
 		document["target"] = r.Result.Target
 		document["undone"] = fileNames(r.Result.Undone)
+		document["workerRolledBack"] = r.Result.WorkerRolledBack
 	}
 	if r.Command == "create" {
 		document["created"] = r.Path

@@ -44,6 +44,10 @@ func reports() map[string]report.Report {
 		}
 		return one
 	}
+	remote := func(r *report.Report) {
+		r.Environment, r.Rollback, r.Fallback = "production", back, "npx wrangler d1 time-travel restore shop --bookmark "+string(before)
+		r.Until = time.Date(2026, 12, 24, 10, 0, 0, 0, time.UTC)
+	}
 	evil := "0002_`</code><img src=x>|@team #1\n::error::.sql"
 	return map[string]report.Report{
 		"up_to_date": r("migrate", migration.Result{Status: migration.UpToDate, Comparison: migration.Comparison{Applied: []string{"0001_a.sql"}}}),
@@ -63,6 +67,10 @@ func reports() map[string]report.Report {
 		"restored": r("restore", migration.Result{Status: migration.Restored, Target: before, PreviousBookmark: undo,
 			Undone: []migration.File{{Name: "0002_b.sql"}}, Holding: []migration.File{{Name: "0002_b.sql"}}},
 			func(r *report.Report) { r.Rollback = strings.Replace(back, string(before), string(undo), 1) }),
+		"applied_remote": r("migrate", migration.Result{Status: migration.Applied, Applied: files("0001_a.sql"), Elapsed: 260 * time.Millisecond, WorkerVersion: "v1",
+			Transport: "import (1.5 MB, more than the query endpoint takes)", Comparison: migration.Comparison{Pending: files("0001_a.sql")}}, remote),
+		"restored_remote": r("restore", migration.Result{Status: migration.Restored, Target: before, PreviousBookmark: undo, WorkerVersion: "v2", WorkerRolledBack: "v1",
+			Undone: []migration.File{{Name: "0002_b.sql"}}, Holding: []migration.File{{Name: "0002_b.sql"}}}, remote),
 		"failed": r("migrate", migration.Result{Status: migration.Failure, NotRun: files("0001_a.sql", evil), Comparison: migration.Comparison{Pending: files("0001_a.sql", evil)}},
 			func(r *report.Report) {
 				r.Err = &migration.Problem{Err: errors.New("statement 1 of 2: near \"`</code>\": syntax error\n::error::forged"), File: evil, Line: 7,

@@ -52,7 +52,9 @@ func Text(r Report, colour bool) string {
 	if r.Fallback != "" {
 		line("                 (%s; it discards every write made since)", r.expiry())
 		line("without us:      %s", printable(r.Fallback))
-		line("                 (then nothing holds what that undoes: the next migrate applies it again)")
+		if r.Command != "restore" {
+			line("                 (then nothing holds what that undoes: the next migrate applies it again)")
+		}
 	}
 	return b.String()
 }
