@@ -382,6 +382,19 @@ func TestBrokenPromise(t *testing.T) {
 	r.want(t, 4, "no run's journal row", "did not keep the transaction whole", "nothing more was touched", "restore --bookmark "+c.database.History()[0].Bookmark)
 }
 
+func TestRemoteBaseline(t *testing.T) {
+	files := sample()
+	files["migrations/0003_trigger.sql"] = "create trigger named after insert on users\nbegin\n  update users set name = case when new.name = '' then 'nobody' else new.name end; -- always\nend;"
+	c := newCloud(t, files)
+	c.run("migrate", "production").want(t, 0)
+	if err := c.database.Exec("DROP TABLE d1_migrations", "DROP TABLE d1_rewind_journal"); err != nil {
+		t.Fatal(err)
+	}
+	c.run("baseline", "production", "--to", "0002_orders.sql").want(t, 3, `trigger "named" is only in the database`)
+	c.run("baseline", "production").want(t, 0, "recorded 3 migrations")
+	c.run("migrate", "production").want(t, 0, "up to date: 3 applied")
+}
+
 // TestRivals lets somebody else apply migrations between the reading and the write.
 func TestRivals(t *testing.T) {
 	wrangler := func(c *cloud, names ...string) {
