@@ -102,11 +102,15 @@ func (j *job) offerWayBack(r *report.Report) {
 	}
 	extra := []string{"--bookmark", string(back)}
 	if j.remote != nil {
-		extra = append(extra, "--confirm", r.DatabaseName)
+		name := j.target.Database.Name
+		if name == "" { // only the id was given
+			name = r.DatabaseID
+		}
+		extra = append(extra, "--confirm", name)
 		if r.Command == "migrate" && r.Result.WorkerVersion != "" {
 			extra = append(extra, "--worker-version", r.Result.WorkerVersion)
 		}
-		r.Fallback = "npx wrangler d1 time-travel restore " + shellescape.Quote(r.DatabaseName) + " --bookmark " + string(back)
+		r.Fallback = "npx wrangler d1 time-travel restore " + shellescape.Quote(name) + " --bookmark " + string(back)
 		r.Until = j.p.Now().Add(30 * 24 * time.Hour)
 	}
 	r.Rollback = rollbackCommand(j.p, j.given, j.settings["environment"], extra)

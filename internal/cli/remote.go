@@ -102,14 +102,14 @@ func (j *job) confirmed(ctx context.Context, r *report.Report) (func(migration.R
 		if err != nil {
 			return nil, err
 		}
-		r.DatabaseName = info.Name
+		r.DatabaseName, j.target.Database.Name = info.Name, info.Name
 	}
 	refusal := func(why string) error {
 		return &migration.Problem{Kind: migration.Refused, Err: errors.New(why), State: "nothing was written",
 			Next: fmt.Sprintf("a restore discards every write since then; if that is meant: --confirm %s", r.DatabaseName)}
 	}
 	switch given := j.settings["confirm"]; {
-	case given == r.DatabaseName && given != "":
+	case given != "" && (given == r.DatabaseName || given == r.DatabaseID):
 		return nil, nil
 	case given != "":
 		return nil, refusal(fmt.Sprintf("confirm is %q, but the database is %q", given, r.DatabaseName))

@@ -185,6 +185,17 @@ func TestLostRestore(t *testing.T) {
 	})
 }
 
+func TestRestoreWithoutConfiguration(t *testing.T) {
+	c := newCloud(t, sample())
+	c.remove("wrangler.jsonc")
+	c.env["CLOUDFLARE_ACCOUNT_ID"] = d1test.Account
+	before := c.now()
+	c.run("migrate", "production", "--database-id", c.database.ID).want(t, 0,
+		"restore production --bookmark "+before+" --confirm "+c.database.ID+" --database-id "+c.database.ID)
+	c.run("restore", "production", "--database-id", c.database.ID, "--bookmark", before, "--confirm", "DB").want(t, 3, `confirm is "DB", but the database is "shop-db"`)
+	c.run("restore", "production", "--database-id", c.database.ID, "--bookmark", before, "--confirm", c.database.ID).want(t, 0, "restored to "+before, "--confirm shop-db")
+}
+
 func TestRestoreBudgetAndExpiry(t *testing.T) {
 	c, before := migrated(t, 2)
 	after := c.now()
