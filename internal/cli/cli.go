@@ -109,6 +109,9 @@ func runCommand(ctx context.Context, p Process) int {
 	if err == nil {
 		if all, r.Err = resolve(given, p.Getenv); r.Err == nil {
 			job := &job{p: p, command: name, title: title, given: given, settings: all, read: out.reader(), progress: out.progress(all)}
+			if name == "restore" { // what undoes it is known even if nothing more can be said
+				job.onBookmark = func(b migration.Bookmark) { fmt.Fprintln(p.Stderr, "bookmark before:", b) }
+			}
 			r = job.run(ctx)
 		}
 	}

@@ -109,6 +109,16 @@ func (c *cloud) faultAt(n int, match func(d1test.Request) bool, fault d1test.Fau
 	})
 }
 
+// faultAlways lets fault happen to every request that matches.
+func (c *cloud) faultAlways(match func(d1test.Request) bool, fault d1test.Fault) {
+	c.server.SetFault(func(r d1test.Request) *d1test.Fault {
+		if !match(r) {
+			return nil
+		}
+		return &fault
+	})
+}
+
 func to(suffix string) func(d1test.Request) bool {
 	return func(r d1test.Request) bool { return strings.HasSuffix(r.Path, suffix) }
 }
@@ -395,6 +405,39 @@ func TestRemoteBaseline(t *testing.T) {
 	c.run("migrate", "production").want(t, 0, "up to date: 3 applied")
 }
 
+// TestBrokenPromiseBeforeImport is the same where the query endpoint's splitter refuses a
+// later statement: the run must not go on by import.
+func TestBrokenPromiseBeforeImport(t *testing.T) {
+	c := newCloud(t, sample())
+	c.faultAt(1, to("/query"), d1test.Fault{After: true, Status: http.StatusBadRequest, Body: `{"success":false,"errors":[{"code":7500,"message":"incomplete input: SQLITE_ERROR"}]}`})
+	c.write("migrations/0002_orders.sql", "CREATE TABLE orders(id);\nINSERT INTO missing VALUES (1);")
+	c.server.Set(func() { c.server.SplitBatches = true })
+	c.run("migrate", "production").want(t, 4, "no run's journal row", "nothing more was touched")
+	if slices.ContainsFunc(c.server.Requests(), to("/import")) {
+		t.Error("an import was begun")
+	}
+}
+
+// TestDoorsOfOthers is about answers that do not come from the API: they prove nothing about
+// what became of the write.
+func TestDoorsOfOthers(t *testing.T) {
+	for _, status := range []int{http.StatusForbidden, http.StatusNotFound, http.StatusRequestTimeout} {
+		for _, path := range []string{"/query", "/restore"} {
+			t.Run(fmt.Sprint(status, path), func(t *testing.T) {
+				c := newCloud(t, sample())
+				before := c.now()
+				args := []string{"migrate", "production"}
+				if path == "/restore" {
+					c.run("migrate", "production").want(t, 0)
+					args = []string{"restore", "production", "--confirm", "shop-db", "--bookmark", before}
+				}
+				c.faultAt(1, to(path), d1test.Fault{After: true, Status: status, Body: "<html><title>Proxy</title></html>"})
+				c.run(args...).want(t, 0)
+			})
+		}
+	}
+}
+
 // TestRivals lets somebody else apply migrations between the reading and the write.
 func TestRivals(t *testing.T) {
 	wrangler := func(c *cloud, names ...string) {
@@ -568,6 +611,10 @@ func TestDoctorRemote(t *testing.T) {
 			c.env["CLOUDFLARE_API_TOKEN"] = "a-token-that-may-only-read"
 		}, 1,
 			[]string{"FAIL  permission D1 Edit", "D1 > Edit", "FAIL  worker", "Workers Scripts > Read"}},
+		{"service_fails", func(c *cloud) {
+			c.faultAlways(to("/import"), d1test.Fault{Status: http.StatusBadGateway, Body: "<title>502</title>"})
+		}, 1,
+			[]string{"FAIL  permission D1 Edit", "HTTP 502"}},
 		{"wrong_token", func(c *cloud) { c.env["CLOUDFLARE_API_TOKEN"] = "nonsense" }, 1, []string{"FAIL  token", "wrong, expired or revoked"}},
 		{"other_name", func(c *cloud) {
 			c.write("wrangler.jsonc", fmt.Sprintf(`{"account_id":%q,"d1_databases":[{"binding":"DB","database_name":"other","database_id":%q}]}`, d1test.Account, c.database.ID))

@@ -19,7 +19,6 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/cloudflare/cloudflare-go/v4/d1"
@@ -52,7 +51,6 @@ type Client struct {
 	databases *d1.DatabaseService
 	scripts   *workers.ScriptService
 	limiter   *rate.Limiter
-	requests  atomic.Int64
 	plain     *http.Client // for signed URLs, which take no token
 }
 
@@ -112,9 +110,6 @@ func New(c Config) *Client {
 	}
 }
 
-// Requests returns how many requests were sent.
-func (c *Client) Requests() int { return int(c.requests.Load()) }
-
 // call is one request to the API.
 type call struct {
 	doing string // completes the sentence "could not …"
@@ -127,7 +122,6 @@ type call struct {
 // answer is what came back, and what of it is not in the body.
 type answer struct {
 	Result json.RawMessage
-	Info   json.RawMessage
 	Date   time.Time // the service's clock, zero if it did not say
 }
 
@@ -142,8 +136,7 @@ type envelope struct {
 			Message string `json:"message"`
 		} `json:"error_chain"`
 	} `json:"errors"`
-	Result     json.RawMessage `json:"result"`
-	ResultInfo json.RawMessage `json:"result_info"`
+	Result json.RawMessage `json:"result"`
 }
 
 // once sends one request. The error is an *Error.
@@ -173,7 +166,6 @@ func (c *Client) once(ctx context.Context, q call) (answer, error) {
 			r.Header.Del("Content-Type")
 		}
 		failed.Method, failed.Path = r.Method, r.URL.Path
-		c.requests.Add(1)
 		start := c.config.Now()
 		failed.sent = true
 		res, err := next(r)
@@ -258,7 +250,7 @@ func (c *Client) judge(failed *Error, response *http.Response, body []byte) (ans
 		}
 		return a, failed
 	}
-	a.Result, a.Info = e.Result, e.ResultInfo
+	a.Result = e.Result
 	return a, nil
 }
 
@@ -273,6 +265,20 @@ func (c *Client) write(ctx context.Context, q call) (answer, error) {
 	stop := context.AfterFunc(ctx, func() { time.AfterFunc(c.config.Grace, cancel) })
 	defer stop()
 	return c.once(sending, q)
+}
+
+// result reads what was asked for into target. The error is an *Error: the service did what
+// it was asked to, but its answer can't be used.
+func (a answer) result(doing string, target any) error {
+	if err := json.Unmarshal(a.Result, target); err != nil {
+		return unusable(doing, fmt.Sprintf("the answer can't be read: %v", err))
+	}
+	return nil
+}
+
+// unusable is the error of an answer that says success and lacks what it should have.
+func unusable(doing, what string) *Error {
+	return &Error{Doing: doing, Status: http.StatusOK, Message: what, sent: true}
 }
 
 // tries bounds how often a read is sent.

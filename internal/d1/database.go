@@ -25,6 +25,7 @@ type Database struct {
 	client    *Client
 	id        string
 	transport string // auto, query or import
+	cut       bool   // the query endpoint's splitter refused a statement of this run
 }
 
 // Database returns the database with the given id. transport is "auto", "query" or
@@ -136,12 +137,12 @@ func (d *Database) raw(ctx context.Context, queries []migration.Query) ([]migrat
 	decoder := json.NewDecoder(bytes.NewReader(a.Result))
 	decoder.UseNumber()
 	if err := decoder.Decode(&results); err != nil || len(results) != len(queries) {
-		return nil, &Error{Doing: "read from the database", Message: fmt.Sprintf("%d results for %d queries", len(results), len(queries)), Status: http.StatusOK, sent: true}
+		return nil, unusable("read from the database", fmt.Sprintf("%d results for %d queries", len(results), len(queries)))
 	}
 	rows := make([]migration.Rows, len(results))
 	for i, r := range results {
 		if !r.Success {
-			return nil, &Error{Doing: "read from the database", Message: "the answer does not say success", Status: http.StatusOK, sent: true}
+			return nil, unusable("read from the database", "a query does not say success")
 		}
 		rows[i].Columns = r.Results.Columns
 		for _, row := range r.Results.Rows {
@@ -233,6 +234,8 @@ func (d *Database) Transport(batch migration.Batch) (string, error) {
 		return "query", nil
 	case d.transport == "import":
 		return "import (asked for)", incomplete(batch)
+	case d.cut:
+		return "import (the query endpoint's splitter refused a statement)", nil
 	case size <= maxQuery:
 		return "query", nil
 	}
@@ -265,7 +268,7 @@ func queryBody(batch migration.Batch) []byte {
 // Apply implements migration.Environment.
 func (d *Database) Apply(ctx context.Context, batch migration.Batch) error {
 	data := queryBody(batch)
-	if d.transport == "import" || d.transport == "auto" && len(data) > maxQuery {
+	if d.transport == "import" || d.transport == "auto" && (d.cut || len(data) > maxQuery) {
 		return d.importBatch(ctx, batch)
 	}
 	a, err := d.client.write(ctx, call{doing: "apply the migrations", send: d.post, path: d.path("/query"), body: json.RawMessage(data)})
@@ -277,9 +280,10 @@ func (d *Database) Apply(ctx context.Context, batch migration.Batch) error {
 	}
 	failed, _ := errors.AsType[*Error](err)
 	if d.transport == "auto" && failed.refused() && strings.Contains(failed.Message, "incomplete input") && incomplete(batch) == nil {
-		// The service's own splitter, not SQLite, refused a statement; nothing was written.
-		d.client.config.Progress("the query endpoint cut a statement in two: sending the run by import")
-		return d.importBatch(ctx, batch)
+		// The service's own splitter refused a statement, not SQLite. Once the ledger has
+		// shown that nothing was written, the run is sent again, by import.
+		d.cut = true
+		return &migration.ApplyError{Err: errors.New("the query endpoint cut a statement in two (incomplete input), so the run goes by import"), Transient: true}
 	}
 	return d.client.applyError(failed)
 }
@@ -290,11 +294,11 @@ func proof(a answer, statements int) error {
 		Success bool `json:"success"`
 	}
 	if err := json.Unmarshal(a.Result, &results); err != nil || len(results) != statements {
-		return &Error{Doing: "apply the migrations", Status: http.StatusOK, sent: true, Message: fmt.Sprintf("%d results for %d statements", len(results), statements)}
+		return unusable("apply the migrations", fmt.Sprintf("%d results for %d statements", len(results), statements))
 	}
 	for _, r := range results {
 		if !r.Success {
-			return &Error{Doing: "apply the migrations", Status: http.StatusOK, sent: true, Message: "a statement does not say success"}
+			return unusable("apply the migrations", "a statement does not say success")
 		}
 	}
 	return nil
@@ -329,10 +333,10 @@ func (d *Database) Restore(ctx context.Context, to migration.Bookmark) (migratio
 		if json.Unmarshal(a.Result, &result) == nil && result.Previous != "" {
 			return result.Previous, nil
 		}
-		err = &Error{Doing: "restore the database", Status: http.StatusOK, sent: true, Message: "the answer has no bookmark that undoes it"}
+		err = unusable("restore the database", "the answer has no bookmark that undoes it")
 	}
 	failed, _ := errors.AsType[*Error](err)
-	unclear := &migration.ApplyError{Untouched: failed.untouched() || failed.Status >= 400 && failed.Status < 500, Err: d.client.problem(failed, needsD1Edit),
+	unclear := &migration.ApplyError{Untouched: failed.untouched() || failed.Status == http.StatusTooManyRequests || failed.refused(), Err: d.client.problem(failed, needsD1Edit),
 		Pending: failed.sent && errors.Is(failed.Err, context.Canceled)}
 	if unclear.Untouched && failed.Status != 0 {
 		p := &migration.Problem{Err: failed, State: "the database was not restored; it is as it was before", Next: d.client.advice(failed, needsD1Edit)}
@@ -360,7 +364,7 @@ func (d *Database) Info(ctx context.Context) (Info, error) {
 	var info Info
 	a, err := d.client.read(ctx, call{doing: "find the database " + d.id, send: d.get})
 	if err == nil {
-		err = json.Unmarshal(a.Result, &info)
+		err = a.result("find the database "+d.id, &info)
 	}
 	return info, d.client.problem(err, needsD1Read)
 }
@@ -381,12 +385,12 @@ func (c *Client) Named(ctx context.Context, name string) ([]Info, error) {
 			_, err := c.databases.List(ctx, params, options...)
 			return err
 		}})
+		var infos []Info
+		if err == nil {
+			err = a.result("list the account's databases", &infos)
+		}
 		if err != nil {
 			return nil, c.problem(err, needsD1Read)
-		}
-		var infos []Info
-		if err := json.Unmarshal(a.Result, &infos); err != nil {
-			return nil, err
 		}
 		for _, info := range infos {
 			if name == "" || info.Name == name {
@@ -405,7 +409,7 @@ func (c *Client) Named(ctx context.Context, name string) ([]Info, error) {
 func (c *Client) Verify(ctx context.Context) (time.Time, error) {
 	ask := c.Database("any", "").get // the path is replaced
 	a, err := c.read(ctx, call{doing: "verify the token", send: ask, path: "user/tokens/verify"})
-	if err != nil {
+	if failed, ok := errors.AsType[*Error](err); ok && failed.Code != 0 && failed.Status < 500 {
 		owned, ownedErr := c.read(ctx, call{doing: "verify the token", send: ask, path: "accounts/" + url.PathEscape(c.config.AccountID) + "/tokens/verify"})
 		if ownedErr == nil {
 			a, err = owned, nil
@@ -422,7 +426,7 @@ func (c *Client) Verify(ctx context.Context) (time.Time, error) {
 // how far an import is that nobody began, which takes the same permission.
 func (d *Database) MayWrite(ctx context.Context) error {
 	_, err := d.client.read(ctx, call{doing: "check the permission to write", send: d.post, body: importBody{Action: "poll"}})
-	if failed, ok := errors.AsType[*Error](err); ok && !failed.untouched() {
+	if failed, ok := errors.AsType[*Error](err); ok && failed.refused() {
 		return nil // it got past the door
 	}
 	return d.client.problem(err, needsD1Edit)

@@ -56,15 +56,15 @@ func (e *Error) Unwrap() error { return e.Err }
 
 // The API's codes that mean something here; where each was read stands beside it.
 const (
-	codeSQL             = 7500  // SQL error (HTTP 400), but also "internal error" (HTTP 500): D1 changelog of 2024-04
-	codeNoDatabase      = 7404  // wrangler, packages/wrangler/src/d1
-	codeNoAccount       = 7403  // account not valid, or not authorised for the service: workers-sdk #15553
-	codeAuthentication  = 10000 // authentication error: wrangler
-	codeTokenInvalid    = 9109  // unauthorised access, "Invalid access token": wrangler
-	codeAuthentication2 = 9106  // wrangler
-	codeHeaders         = 6003  // "Invalid request headers": a token of the wrong form
-	codeNoWorker        = 10007 // wrangler
-	codeSecretsChanged  = 10220 // wrangler, packages/wrangler/src/versions/rollback
+	codeSQL            = 7500  // SQL error (HTTP 400), but also "internal error" (HTTP 500): D1 changelog of 2024-04
+	codeNoDatabase     = 7404  // wrangler, packages/wrangler/src/d1
+	codeNoAccount      = 7403  // account not valid, or not authorised for the service: workers-sdk #15553
+	codeAuthentication = 10000 // authentication error: wrangler
+	codeTokenInvalid   = 9109  // unauthorised access, "Invalid access token": wrangler
+	codeNoCredentials  = 9106  // authentication error: wrangler
+	codeHeaders        = 6003  // "Invalid request headers": a token of the wrong form
+	codeNoWorker       = 10007 // wrangler
+	codeSecretsChanged = 10220 // wrangler, packages/wrangler/src/versions/rollback
 )
 
 // passes tells whether the same request may well succeed later.
@@ -109,18 +109,18 @@ func (e *Error) statement() *migration.StatementError {
 	return &migration.StatementError{Index: -1, Offset: -1, Text: strings.TrimPrefix(e.Message, "D1_ERROR: ")}
 }
 
-// untouched tells whether the request certainly changed nothing: it was not sent, or was
-// turned away at the door.
+// untouched tells whether the request certainly changed nothing: it was not sent, or the
+// API itself turned it away at the door. A page of somebody in between proves nothing.
 func (e *Error) untouched() bool {
+	switch e.Code {
+	case codeNoDatabase, codeNoAccount, codeAuthentication, codeNoCredentials, codeTokenInvalid, codeHeaders:
+		return true
+	}
 	switch e.Status {
 	case 0:
 		return !e.sent
 	case http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusRequestEntityTooLarge:
-		return true
-	}
-	switch e.Code {
-	case codeNoDatabase, codeNoAccount, codeAuthentication, codeAuthentication2, codeTokenInvalid, codeHeaders:
-		return true
+		return e.Code != 0
 	}
 	return false
 }
@@ -143,7 +143,7 @@ func (c *Client) advice(e *Error, needs string) string {
 		return "check the network and https://www.cloudflarestatus.com, then run again"
 	case e.Status == http.StatusTooManyRequests:
 		return "Cloudflare takes 1,200 requests in 5 minutes from one user, then none for 5 minutes; wait and run again"
-	case e.Code == codeHeaders, e.Code == codeTokenInvalid, e.Code == codeAuthentication2, e.Status == http.StatusUnauthorized:
+	case e.Code == codeHeaders, e.Code == codeTokenInvalid, e.Code == codeNoCredentials, e.Status == http.StatusUnauthorized:
 		return "the token is wrong, expired or revoked: make a new one with the permission " + needs + " and set it as CLOUDFLARE_API_TOKEN"
 	case e.Code == codeAuthentication:
 		return fmt.Sprintf("the token is not accepted for account %s: it lacks the permission %s, or belongs to another account; d1-rewind doctor tells which", c.config.AccountID, needs)

@@ -2,7 +2,6 @@ package d1
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -38,13 +37,13 @@ func (d *Database) Dump(ctx context.Context, w io.Writer) error {
 			_, err := c.databases.Export(ctx, d.id, params, options...)
 			return err
 		}})
-		if err != nil {
-			return exportProblem(c.problem(err, needsD1Edit))
-		}
 		at := p.AtBookmark
 		p = progressing{}
-		if err := json.Unmarshal(a.Result, &p); err != nil {
-			return exportProblem(fmt.Errorf("export the database: the answer can't be read: %w", err))
+		if err == nil {
+			err = a.result("export the database", &p)
+		}
+		if err != nil {
+			return exportProblem(c.problem(err, needsD1Edit))
 		}
 		if p.AtBookmark == "" {
 			p.AtBookmark = at

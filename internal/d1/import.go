@@ -167,7 +167,7 @@ func (d *Database) followImport(ctx context.Context, now progressing) *migration
 		}
 		now = progressing{}
 		if err == nil {
-			err = json.Unmarshal(a.Result, &now)
+			err = a.result("ask how far the import is", &now)
 		}
 		if err != nil {
 			return &migration.ApplyError{Err: d.client.problem(err, needsD1Edit), Pending: true}
@@ -183,10 +183,10 @@ func (d *Database) importStep(ctx context.Context, doing string, body importBody
 	var p progressing
 	a, err := d.client.write(ctx, call{doing: doing, send: d.post, body: body})
 	if err == nil {
-		if err = json.Unmarshal(a.Result, &p); err == nil {
-			return p, nil
-		}
-		return p, &Error{Doing: doing, Status: http.StatusOK, sent: true, Message: "the answer can't be read"}
+		err = a.result(doing, &p)
+	}
+	if err == nil {
+		return p, nil
 	}
 	failed, _ := errors.AsType[*Error](err)
 	return p, failed
@@ -236,7 +236,6 @@ func (c *Client) signed(ctx context.Context, method, where string, body []byte) 
 	if err != nil {
 		return nil, errors.New("the service named no usable address")
 	}
-	c.requests.Add(1)
 	c.config.Trace(method + " " + request.URL.Host + " (signed URL)")
 	response, err := c.plain.Do(request)
 	if wrapped, ok := errors.AsType[*url.Error](err); ok {

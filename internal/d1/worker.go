@@ -2,7 +2,6 @@ package d1
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -27,13 +26,11 @@ func (c *Client) Worker(name string) *Worker { return &Worker{client: c, name: n
 func (w *Worker) Deployed(ctx context.Context) (string, error) {
 	var params workers.ScriptDeploymentGetParams
 	params.AccountID.Value, params.AccountID.Present = w.client.config.AccountID, true
-	a, err := w.client.read(ctx, call{doing: fmt.Sprintf("read the deployments of the Worker %q", w.name), send: func(ctx context.Context, options ...option.RequestOption) error {
+	doing := fmt.Sprintf("read the deployments of the Worker %q", w.name)
+	a, err := w.client.read(ctx, call{doing: doing, send: func(ctx context.Context, options ...option.RequestOption) error {
 		_, err := w.client.scripts.Deployments.Get(ctx, w.name, params, options...)
 		return err
 	}})
-	if err != nil {
-		return "", w.client.problem(err, needsWorkersRead)
-	}
 	var result struct {
 		Deployments []struct {
 			CreatedOn string `json:"created_on"` // RFC 3339, UTC: sorts as text
@@ -43,8 +40,11 @@ func (w *Worker) Deployed(ctx context.Context) (string, error) {
 			} `json:"versions"`
 		} `json:"deployments"`
 	}
-	if err := json.Unmarshal(a.Result, &result); err != nil {
-		return "", fmt.Errorf("read the deployments of the Worker %q: %w", w.name, err)
+	if err == nil {
+		err = a.result(doing, &result)
+	}
+	if err != nil {
+		return "", w.client.problem(err, needsWorkersRead)
 	}
 	version, newest, share := "", "", 0.0
 	for _, deployment := range result.Deployments {
@@ -72,13 +72,11 @@ func (w *Worker) Versions(ctx context.Context) ([]string, error) {
 	var params workers.ScriptVersionListParams
 	params.AccountID.Value, params.AccountID.Present = w.client.config.AccountID, true
 	params.Deployable.Value, params.Deployable.Present = true, true
-	a, err := w.client.read(ctx, call{doing: fmt.Sprintf("list the versions of the Worker %q", w.name), send: func(ctx context.Context, options ...option.RequestOption) error {
+	doing := fmt.Sprintf("list the versions of the Worker %q", w.name)
+	a, err := w.client.read(ctx, call{doing: doing, send: func(ctx context.Context, options ...option.RequestOption) error {
 		_, err := w.client.scripts.Versions.List(ctx, w.name, params, options...)
 		return err
 	}})
-	if err != nil {
-		return nil, w.client.problem(err, needsWorkersRead)
-	}
 	type version struct {
 		ID       string `json:"id"`
 		Number   int    `json:"number"`
@@ -89,8 +87,11 @@ func (w *Worker) Versions(ctx context.Context) ([]string, error) {
 	var result struct {
 		Items []version `json:"items"`
 	}
-	if err := json.Unmarshal(a.Result, &result); err != nil {
-		return nil, fmt.Errorf("list the versions of the Worker %q: %w", w.name, err)
+	if err == nil {
+		err = a.result(doing, &result)
+	}
+	if err != nil {
+		return nil, w.client.problem(err, needsWorkersRead)
 	}
 	slices.SortFunc(result.Items, func(a, b version) int { return b.Number - a.Number })
 	var lines []string

@@ -150,6 +150,9 @@ func (e *Engine) Migrate(ctx context.Context, o MigrateOptions) (result Result, 
 		if err != nil {
 			return result.settle(err)
 		}
+		if how, err := e.transport(&result, plan, o); err == nil {
+			result.Transport = how // it may have become another one on the way
+		}
 		result.Status = Applied
 		return result, nil
 	}
@@ -470,7 +473,7 @@ func (e *Engine) outcome(ctx context.Context, cause error, batch Batch, group []
 	// The answer is lost or unclear: only the database can tell.
 	asking, cancel := afterwards(ctx)
 	defer cancel()
-	e.progress("no clear answer: asking the database what it has committed")
+	e.progress("asking the database what it has committed")
 	past, err := readRecorded(asking, e.Environment, e.Table)
 	if err != nil {
 		return false, &Problem{Kind: Unknown, Err: fmt.Errorf("%w; and then the ledger could not be read: %w", cause, err), State: "it is not known whether the run was committed",

@@ -134,7 +134,7 @@ func (e *Engine) restored(ctx context.Context, result *Result, before recorded, 
 	}
 	asking, cancel := afterwards(ctx)
 	defer cancel()
-	e.progress("no clear answer: asking the database what it is now")
+	e.progress("asking the database what it is now")
 	after, err := readRecorded(asking, e.Environment, e.Table)
 	var now Bookmark
 	if err == nil {
