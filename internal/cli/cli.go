@@ -46,6 +46,7 @@ func Main(ctx context.Context, p Process) int {
 	if p.Now == nil {
 		p.Now = time.Now
 	}
+	p.Stdout, p.Stderr = &inTurn{stream: p.Stdout}, &inTurn{stream: p.Stderr}
 	if len(p.Args) == 0 && p.Getenv("INPUT_MODE") != "" {
 		return runAction(ctx, p)
 	}
@@ -108,11 +109,13 @@ func runCommand(ctx context.Context, p Process) int {
 	var all settings
 	if err == nil {
 		if all, r.Err = resolve(given, p.Getenv); r.Err == nil {
-			job := &job{p: p, command: name, title: title, given: given, settings: all, read: out.reader(), progress: out.progress(all)}
+			progress, done := out.progress(all)
+			job := &job{p: p, command: name, title: title, given: given, settings: all, read: out.reader(), progress: progress}
 			if name == "restore" { // what undoes it is known even if nothing more can be said
 				job.onBookmark = func(b migration.Bookmark) { fmt.Fprintln(p.Stderr, "bookmark before:", b) }
 			}
 			r = job.run(ctx)
+			done()
 		}
 	}
 	if all == nil {
@@ -220,27 +223,74 @@ func (t terminal) finish(ctx context.Context, r report.Report, s settings) int {
 	return r.ExitCode
 }
 
-// progress prints steps on standard error: always for a person, with --verbose elsewhere.
-func (t terminal) progress(s settings) func(string) {
+// progress prints steps on standard error: as they come for a person and with --verbose,
+// elsewhere once a run takes its time. done ends that.
+func (t terminal) progress(s settings) (say func(string), done func()) {
+	write := func(line string) { fmt.Fprint(t.p.Stderr, line) }
+	done = func() {}
 	if !s.on("verbose") && !isTerminal(t.p.Stderr) {
-		return func(string) {}
+		write, done = unlessQuick(write)
 	}
-	return steps(t.p, s.on("verbose"), func(line string) { fmt.Fprint(t.p.Stderr, line) })
+	return steps(t.p, s.on("verbose"), write), done
+}
+
+// quick is how long a run may take without a word in a log.
+const quick = time.Second
+
+// unlessQuick holds lines back until the run has taken a second: a log is not silent while
+// something waits, and has nothing about steps of a few milliseconds.
+func unlessQuick(write func(string)) (held func(string), done func()) {
+	var (
+		mutex sync.Mutex
+		lines strings.Builder
+		slow  bool
+	)
+	timer := time.AfterFunc(quick, func() {
+		mutex.Lock()
+		defer mutex.Unlock()
+		slow = true
+		write(lines.String())
+	})
+	held = func(line string) {
+		mutex.Lock()
+		defer mutex.Unlock()
+		if slow {
+			write(line)
+			return
+		}
+		lines.WriteString(line)
+	}
+	done = func() {
+		timer.Stop()
+		mutex.Lock() // a timer that has just fired is waited for
+		defer mutex.Unlock()
+		write = func(string) {}
+	}
+	return held, done
 }
 
 // steps writes each step on a line of its own, with the seconds since the start if timed.
-// Requests that go on at the same time report at the same time.
 func steps(p Process, timed bool, write func(string)) func(string) {
 	start := p.Now()
-	var mutex sync.Mutex
 	return func(line string) {
-		mutex.Lock()
-		defer mutex.Unlock()
 		if timed {
 			line = fmt.Sprintf("%6.3fs  %s", p.Now().Sub(start).Seconds(), line)
 		}
 		write(line + "\n")
 	}
+}
+
+// inTurn is a stream that takes one write after the other: requests that go on at the same
+// time report at the same time.
+type inTurn struct {
+	mutex  sync.Mutex
+	stream io.Writer
+}
+
+func (w *inTurn) Write(p []byte) (int, error) {
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
+	return w.stream.Write(p)
 }
 
 // reader returns a function that puts a question to the person at the terminal, nil if
@@ -262,6 +312,9 @@ func colours(p Process, stream any) bool {
 }
 
 func isTerminal(stream any) bool {
+	if w, ok := stream.(*inTurn); ok {
+		stream = w.stream
+	}
 	f, ok := stream.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
 }
