@@ -93,7 +93,7 @@ func (j *job) guardPullRequest() error {
 
 // confirmed guards the restore of a remote database: its name has to be given, or typed at
 // a terminal once what will happen was shown.
-func (j *job) confirmed(ctx context.Context, r *report.Report) (func(migration.Result) error, error) {
+func (j *job) confirmed(ctx context.Context, r *report.Report) (func(migration.Result, []string) error, error) {
 	if j.remote == nil {
 		return nil, nil
 	}
@@ -116,9 +116,13 @@ func (j *job) confirmed(ctx context.Context, r *report.Report) (func(migration.R
 	case j.read == nil:
 		return nil, refusal(fmt.Sprintf("the restore of the remote database %q was not confirmed", r.DatabaseName))
 	}
-	return func(result migration.Result) error {
-		typed, ok := j.read(fmt.Sprintf("Restore the remote database %s (%s) to %s?\nEvery write made since then is discarded; %s undoes it.\nType the database's name to go on: ",
-			r.DatabaseName, j.settings["environment"], result.Target, result.Bookmark))
+	return func(result migration.Result, undoes []string) error {
+		migrations := ""
+		if len(undoes) > 0 {
+			migrations = fmt.Sprintf(" and takes back %s", strings.Join(undoes, ", "))
+		}
+		typed, ok := j.read(fmt.Sprintf("Restore the remote database %s (%s) to %s?\nThat discards every write made since then%s; %s undoes it.\nType the database's name to go on: ",
+			r.DatabaseName, j.settings["environment"], result.Target, migrations, result.Bookmark))
 		switch {
 		case !ok:
 			return refusal(fmt.Sprintf("the restore of the remote database %q was not confirmed", r.DatabaseName))

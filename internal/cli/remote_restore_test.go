@@ -2,6 +2,7 @@ package cli_test
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"net/http"
 	"os"
@@ -112,7 +113,7 @@ func TestHold(t *testing.T) {
 			}
 			return nil
 		})
-		c.restore(before[1], "--verbose").want(t, 1, "restored, NOT held", "restoring the database to "+before[1]+"; "+undo+" undoes that", "the next migrate will apply again", "restore --bookmark "+undo)
+		c.restore(before[1], "--verbose").want(t, 1, "restored, NOT held", "this takes back 0002_m.sql", "restoring the database to "+before[1]+"; "+undo+" undoes that", "the next migrate will apply again", "restore --bookmark "+undo)
 		c.server.SetFault(nil)
 		c.wantHeld()
 		c.wantRows(ledger, "0001_m.sql")
@@ -247,8 +248,8 @@ func TestWorkerAndDatabaseAsAPair(t *testing.T) {
 	t.Run("second_half_fails", func(t *testing.T) {
 		c, before := pair(t)
 		c.faultAt(1, to("/restore"), d1test.Fault{Status: http.StatusBadRequest, Body: `{"success":false,"errors":[{"code":7500,"message":"Invalid bookmark"}]}`})
-		c.restore(before, "--rollback-worker").want(t, 1, "the Worker was put back to version "+versionOne+", the database was not",
-			"run the same restore again (the Worker is found in place)", "wrangler rollback "+versionTwo)
+		c.restore(before, "--rollback-worker").want(t, 1, "the Worker was put back to version "+versionOne+", the database was not restored: it is as it was before",
+			"the Worker is found in place then", "wrangler rollback "+versionTwo)
 		c.server.SetFault(nil)
 		c.restore(before, "--rollback-worker").want(t, 0)
 	})
@@ -258,6 +259,46 @@ func TestWorkerAndDatabaseAsAPair(t *testing.T) {
 			return r.Method == http.MethodPost && strings.HasSuffix(r.Path, "/deployments")
 		}, d1test.Fault{After: true, Drop: true})
 		c.restore(before, "--rollback-worker").want(t, 0, "the Worker was put back")
+	})
+	t.Run("nobody_knows_what_became_of_the_deployment", func(t *testing.T) {
+		c, before := pair(t)
+		sent := false
+		c.server.SetFault(func(r d1test.Request) *d1test.Fault {
+			if !strings.HasSuffix(r.Path, "/deployments") || r.Method == http.MethodGet && !sent {
+				return nil
+			}
+			sent = true
+			return &d1test.Fault{After: true, Drop: true}
+		})
+		c.restore(before, "--rollback-worker").want(t, 4, "it is not known whether the Worker was put back; the database was not touched", "run the same restore again")
+		c.wantRows(ledger, "0001_users.sql", "0002_orders.sql")
+		c.server.SetFault(nil)
+		c.restore(before, "--rollback-worker").want(t, 0, "restored to "+before)
+	})
+	t.Run("second_half_is_unknown", func(t *testing.T) {
+		c, before := pair(t)
+		sent := false
+		c.server.SetFault(func(r d1test.Request) *d1test.Fault {
+			sent = sent || strings.HasSuffix(r.Path, "/restore")
+			if sent {
+				return &d1test.Fault{Drop: true}
+			}
+			return nil
+		})
+		c.restore(before, "--rollback-worker").want(t, 4, "the Worker was put back to version "+versionOne+"; it is not known whether the database was restored")
+	})
+	t.Run("cancelled_between_the_two", func(t *testing.T) {
+		c, before := pair(t)
+		ctx, cancel := context.WithCancel(t.Context())
+		c.ctx = ctx
+		c.server.SetFault(func(r d1test.Request) *d1test.Fault {
+			if r.Method == http.MethodPost && strings.HasSuffix(r.Path, "/deployments") {
+				cancel()
+			}
+			return nil
+		})
+		c.restore(before, "--rollback-worker").want(t, 130, "interrupted", "the Worker was put back to version "+versionOne+", the database was not restored", "wrangler rollback "+versionTwo)
+		c.wantRows(ledger, "0001_users.sql", "0002_orders.sql")
 	})
 	t.Run("no_version_known", func(t *testing.T) {
 		c, _ := pair(t)

@@ -38,6 +38,7 @@ type cloud struct {
 	database *d1test.Database
 	env      map[string]string
 	dir      string
+	ctx      context.Context // of the runs
 }
 
 const (
@@ -49,7 +50,7 @@ func newCloud(t *testing.T, files map[string]string) *cloud {
 	t.Helper()
 	server := d1test.New()
 	t.Cleanup(server.Close)
-	c := &cloud{t: t, server: server, database: server.Create("shop-db")}
+	c := &cloud{t: t, server: server, database: server.Create("shop-db"), ctx: t.Context()}
 	server.Deploy("shop", versionOne)
 	all := map[string]string{"wrangler.jsonc": fmt.Sprintf(`{"name": "shop", "account_id": %q,
   "d1_databases": [{"binding": "DB", "database_name": "shop-db", "database_id": %q}]}`, d1test.Account, c.database.ID)}
@@ -64,7 +65,7 @@ func newCloud(t *testing.T, files map[string]string) *cloud {
 func (c *cloud) run(args ...string) run {
 	c.t.Helper()
 	var stdout, stderr bytes.Buffer
-	code := cli.Main(c.t.Context(), cli.Process{Args: args, Program: "d1-rewind", Version: "test", Stdin: strings.NewReader(""),
+	code := cli.Main(c.ctx, cli.Process{Args: args, Program: "d1-rewind", Version: "test", Stdin: strings.NewReader(""),
 		Stdout: &stdout, Stderr: &stderr, Getenv: func(name string) string { return c.env[name] }, Sleep: noSleep, Now: c.server.Now})
 	return run{code, stdout.String(), stderr.String()}
 }

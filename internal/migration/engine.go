@@ -609,6 +609,7 @@ func (r Result) settle(err error) (Result, error) {
 	default:
 		p.State = stateUntouched
 	}
+	r.halfDone(p)
 	return r, err
 }
 

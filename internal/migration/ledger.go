@@ -281,6 +281,33 @@ func (r recorded) workerVersion(target Bookmark) string {
 	return ""
 }
 
+// undoneBy returns the applied migrations that a restore to target, or to a moment (zero:
+// none is known), takes back, as far as ledger and journal tell: the first one that was
+// applied since and, because ledgers grow at their end, all behind it.
+func (r recorded) undoneBy(target Bookmark, at time.Time) []string {
+	journalled := map[string]bool{}
+	for _, e := range r.journal {
+		for _, f := range e.Migrations {
+			journalled[f.Name] = journalled[f.Name] || e.Kind != "restore" && e.Bookmark >= target
+		}
+	}
+	since := ""
+	if !at.IsZero() {
+		since = at.UTC().Format(time.DateTime)
+	}
+	first := slices.IndexFunc(r.ledger, func(row LedgerRow) bool {
+		return journalled[row.Name] || since != "" && row.AppliedAt > since
+	})
+	if first < 0 {
+		return nil
+	}
+	var undone []string
+	for _, row := range r.ledger[first:] {
+		undone = append(undone, row.Name)
+	}
+	return undone
+}
+
 // byOthers tells whether the journal has runs that applied some of group.
 func (r recorded) byOthers(group []Migration) bool {
 	return slices.ContainsFunc(r.journal, func(j Entry) bool {

@@ -17,8 +17,10 @@ type RestoreOptions struct {
 
 	RollbackWorker bool   // put the Worker back first
 	WorkerVersion  string // to which version; "": the one that the journal recorded
-	// Confirm is asked once the target is known and before anything is written; nil: not asked.
-	Confirm func(Result) error
+	// Confirm is asked once the target is known and before anything is written; nil: not
+	// asked. undoes are the migrations that the restore takes back, as far as ledger and
+	// journal tell.
+	Confirm func(so Result, undoes []string) error
 }
 
 // Restore goes back and holds what that undid: Time Travel rewinds ledger and journal
@@ -33,10 +35,14 @@ func (e *Engine) Restore(ctx context.Context, o RestoreOptions) (Result, error) 
 	if err != nil {
 		return result.settle(err)
 	}
+	undoes := before.undoneBy(result.Target, o.Timestamp)
 	if o.Confirm != nil {
-		if err := o.Confirm(result); err != nil {
+		if err := o.Confirm(result, undoes); err != nil {
 			return result.settle(err)
 		}
+	}
+	if err := ctx.Err(); err != nil {
+		return result.settle(err)
 	}
 	if o.RollbackWorker {
 		if err := e.rollbackWorker(ctx, &result, o, before); err != nil {
@@ -50,11 +56,14 @@ func (e *Engine) Restore(ctx context.Context, o RestoreOptions) (Result, error) 
 	if err := ctx.Err(); err != nil {
 		return result.settle(err)
 	}
+	if len(undoes) > 0 {
+		e.progress("this takes back " + strings.Join(undoes, ", "))
+	}
 	e.progress(fmt.Sprintf("restoring the database to %s; %s undoes that", result.Target, result.Bookmark))
 	undo, err := e.Environment.Restore(ctx, result.Target)
 	if err != nil {
 		if undo, err = e.restored(ctx, &result, before, err); err != nil {
-			return result.settle(result.withWorker(err))
+			return result.settle(err)
 		}
 	}
 	result.PreviousBookmark = undo
@@ -89,37 +98,52 @@ func (e *Engine) rollbackWorker(ctx context.Context, result *Result, o RestoreOp
 		return nil
 	}
 	e.progress("putting the Worker back to version " + version)
-	if err := e.Worker.Rollback(ctx, version, "d1-rewind restore to "+string(result.Target)); err != nil {
-		if now, readErr := e.Worker.Deployed(context.WithoutCancel(ctx)); readErr != nil || now != version {
-			p := &Problem{Err: fmt.Errorf("put the Worker back to version %s: %w", version, err), State: "neither the Worker nor the database was changed",
-				Next: "put the Worker back by hand (wrangler rollback), then restore without --rollback-worker"}
-			if known, ok := errors.AsType[*Problem](err); ok && known.Next != "" {
-				p.Next = known.Next
-			}
-			return p
-		}
+	err := e.Worker.Rollback(ctx, version, "d1-rewind restore to "+string(result.Target))
+	if err == nil {
+		result.WorkerRolledBack = version
+		return nil
 	}
-	result.WorkerRolledBack = version
-	return nil
-}
-
-// withWorker adds to the problem of a restore that failed after the Worker was put back
-// what that leaves behind.
-func (r *Result) withWorker(err error) error {
-	if r.WorkerRolledBack == "" {
-		return err
+	asking, cancel := afterwards(ctx)
+	defer cancel()
+	now, readErr := e.Worker.Deployed(asking)
+	unknown := func(why string) error {
+		return &Problem{Kind: Unknown, Err: fmt.Errorf("put the Worker back to version %s: %v%s", version, err, why),
+			State: "it is not known whether the Worker was put back; the database was not touched",
+			Next:  "look at the deployed version (wrangler deployments status), then run the same restore again: a Worker that is in place is left alone"}
 	}
-	p := &Problem{}
-	if known, ok := errors.AsType[*Problem](err); ok {
-		*p = *known
+	switch {
+	case readErr != nil:
+		return unknown(fmt.Sprintf("; and then its deployments could not be read: %v", readErr))
+	case now == version:
+		result.WorkerRolledBack = version // only the answer was lost
+		return nil
+	case errors.Is(err, context.Canceled): // given up while it was under way
+		return unknown("; so far it runs " + now)
 	}
-	p.Err = err
-	p.State = strings.TrimPrefix(p.State+"; ", "; ") + fmt.Sprintf("the Worker was put back to version %s, the database was not", r.WorkerRolledBack)
-	p.Next = strings.TrimPrefix(p.Next+"; ", "; ") + "run the same restore again (the Worker is found in place)"
-	if r.WorkerVersion != "" {
-		p.Next += ", or put the Worker forward again: wrangler rollback " + r.WorkerVersion
+	p := &Problem{Err: fmt.Errorf("put the Worker back to version %s: %w", version, err), State: "neither the Worker nor the database was changed",
+		Next: "put the Worker back by hand (wrangler rollback), then restore without --rollback-worker"}
+	if known, ok := errors.AsType[*Problem](err); ok && known.Next != "" {
+		p.Next = known.Next
 	}
 	return p
+}
+
+// halfDone adds to the problem of a restore that ended after the Worker was put back what
+// that leaves behind.
+func (r *Result) halfDone(p *Problem) {
+	if r.WorkerRolledBack == "" || r.PreviousBookmark != "" {
+		return
+	}
+	worker := fmt.Sprintf("the Worker was put back to version %s", r.WorkerRolledBack)
+	if p.Kind == Unknown {
+		p.State = worker + "; " + p.State
+	} else {
+		p.State = worker + ", the database was not restored: it is as it was before"
+	}
+	p.Next += "; the Worker is found in place then"
+	if r.WorkerVersion != "" {
+		p.Next += ", or put it forward again: wrangler rollback " + r.WorkerVersion
+	}
 }
 
 // restored finds out what became of a restore that was not answered with success. It is
