@@ -56,7 +56,7 @@ func (j *job) wireRemote(ctx context.Context, r *report.Report) error {
 		}
 		switch len(found) {
 		case 0:
-			return &usageError{fmt.Sprintf("account %s has no database named %q", account, db.Name), "create it (wrangler d1 create), or check database_name and the account"}
+			return unnamed("create it (wrangler d1 create), or check database_name and the account", "account %s has no database named %q", account, db.Name)
 		case 1:
 			db.ID, r.DatabaseID = found[0].ID, found[0].ID
 		default:
@@ -64,7 +64,7 @@ func (j *job) wireRemote(ctx context.Context, r *report.Report) error {
 			for _, info := range found {
 				ids = append(ids, info.ID)
 			}
-			return &usageError{fmt.Sprintf("account %s has %d databases named %q: %s", account, len(found), db.Name, strings.Join(ids, ", ")), "say which with --database-id, or database_id in the configuration"}
+			return unnamed("say which with --database-id, or database_id in the configuration", "account %s has %d databases named %q: %s", account, len(found), db.Name, strings.Join(ids, ", "))
 		}
 	}
 	j.remote = &remote{client: client, database: client.Database(db.ID, s["transport"]), worker: s["worker"], account: account}
@@ -73,6 +73,11 @@ func (j *job) wireRemote(ctx context.Context, r *report.Report) error {
 	}
 	j.environment, j.dump = j.remote.database, j.remote.database.Dump
 	return nil
+}
+
+// unnamed is the error of a name that does not name one database.
+func unnamed(next, format string, args ...any) error {
+	return &migration.Problem{Kind: migration.Usage, Err: fmt.Errorf(format, args...), State: "nothing was written", Next: next}
 }
 
 // writing are the commands that change a database.

@@ -4,7 +4,10 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
+	"log"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -279,6 +282,16 @@ func TestRemoteErrors(t *testing.T) {
 		{"truncated", always(d1test.Fault{Truncate: true}), nil, 1, []string{"no complete JSON document"}},
 		{"connection_refused", func(c *cloud) { c.env["CLOUDFLARE_API_BASE_URL"] = "http://127.0.0.1:1/client/v4" }, nil, 1, []string{"refused", "nothing was sent", "CLOUDFLARE_API_BASE_URL"}},
 		{"dns_failure", func(c *cloud) { c.env["CLOUDFLARE_API_BASE_URL"] = "http://api.invalid/client/v4" }, nil, 1, []string{"api.invalid", "DNS"}},
+		{"certificate_of_nobody", func(c *cloud) {
+			proxy := httptest.NewUnstartedServer(http.NotFoundHandler())
+			proxy.Config.ErrorLog = log.New(io.Discard, "", 0)
+			proxy.StartTLS()
+			c.t.Cleanup(proxy.Close)
+			c.env["CLOUDFLARE_API_BASE_URL"] = proxy.URL
+		}, nil, 1, []string{"certificate", "nothing was sent", "certificates and clock"}},
+		{"no_https", func(c *cloud) {
+			c.env["CLOUDFLARE_API_BASE_URL"] = strings.Replace(c.server.URL, "http:", "https:", 1)
+		}, nil, 1, []string{"HTTP response to HTTPS client", "nothing was sent", "CLOUDFLARE_API_BASE_URL"}},
 		{"broken_sql", func(c *cloud) { c.write("migrations/0002_orders.sql", "CREATE TABL orders(id);") }, []string{"migrate", "production"}, 1,
 			[]string{`error: 0002_orders.sql:1: statement 1 of 1: near "TABL": syntax error`, "| CREATE TABL orders(id);"[:24], "nothing of this run was applied"}},
 		{"no_worker", func(c *cloud) {}, []string{"status", "production", "--worker", "shopp"}, 0, []string{"the Worker's deployed version is not recorded", "code 10007"}},
@@ -288,6 +301,10 @@ func TestRemoteErrors(t *testing.T) {
 		}, []string{"migrate", "production"}, 0, []string{"applied 2 migrations", "the Worker's deployed version is not recorded"}},
 		{"wrong_bookmark", nil, []string{"restore", "production", "--confirm", "shop-db", "--bookmark", "00000099-00000000-00004c6d-be4decac30cbe2b81297d5c924b27945"}, 1,
 			[]string{"Invalid bookmark", "was not restored", "of this database"}},
+		{"cut_bookmark", nil, []string{"restore", "production", "--confirm", "shop-db", "--bookmark", "00000099-00000000"}, 2, []string{"is not a bookmark", "copy it whole"}},
+		{"before_there_was_a_database", nil, []string{"restore", "production", "--confirm", "shop-db", "--timestamp", fmt.Sprint(time.Now().Add(-time.Hour).Unix())}, 2, []string{"not before the database was created"}},
+		{"no_such_version", nil, []string{"restore", "production", "--confirm", "shop-db", "--timestamp", fmt.Sprint(time.Now().Add(30*time.Second).Unix()), "--worker-version", "x"}, 1,
+			[]string{"version x does not exist", "wrangler versions list", "neither the Worker nor the database was changed"}},
 		{"not_confirmed", nil, []string{"restore", "production", "--timestamp", "2026-11-20T00:00:00Z"}, 3, []string{"not confirmed", "--confirm shop-db", "nothing was written"}},
 		{"wrongly_confirmed", nil, []string{"restore", "production", "--confirm", "shop", "--timestamp", "2026-11-20T00:00:00Z"}, 3, []string{`confirm is "shop", but the database is "shop-db"`}},
 		{"too_long_ago", nil, []string{"restore", "production", "--confirm", "shop-db", "--timestamp", "2020-01-01T00:00:00Z"}, 2, []string{"30 days (7 on the free plan)"}},

@@ -9,6 +9,7 @@ package d1
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -213,7 +214,7 @@ func (c *Client) lost(ctx context.Context, failed *Error, err error) *Error {
 		if wrapped, ok := errors.AsType[*url.Error](err); ok {
 			err = wrapped.Err
 		}
-		failed.Err = errors.New(c.redact(err.Error()))
+		failed.Err, failed.untrusted = errors.New(c.redact(err.Error())), untrusted(err)
 	}
 	return failed
 }
@@ -302,7 +303,7 @@ func (c *Client) read(ctx context.Context, q call) (answer, error) {
 			return a, err
 		}
 		wait, waited = 2*wait, waited+pause
-		c.config.Progress(fmt.Sprintf("%v; trying again in %s", failed, pause.Round(100*time.Millisecond)))
+		c.config.Progress(fmt.Sprintf("%s; trying again in %s", failed.brief(), pause.Round(100*time.Millisecond)))
 		if err := c.config.Sleep(ctx, pause); err != nil {
 			return a, &Error{Doing: q.doing, Err: err}
 		}
@@ -333,11 +334,17 @@ func (c *Client) redact(text string) string {
 
 // neverSent tells whether no byte of the request can have reached the service.
 func neverSent(err error) bool {
-	if _, ok := errors.AsType[*net.DNSError](err); ok {
+	if _, ok := errors.AsType[*net.DNSError](err); ok || untrusted(err) {
 		return true
 	}
 	dial, ok := errors.AsType[*net.OpError](err)
 	return ok && dial.Op == "dial"
+}
+
+// untrusted tells whether whoever answered could not show that it is the service.
+func untrusted(err error) bool {
+	_, wrong := errors.AsType[*tls.CertificateVerificationError](err)
+	return wrong || errors.Is(err, http.ErrSchemeMismatch)
 }
 
 // retryAfter reads how long the service asks to wait, 0 if it does not.

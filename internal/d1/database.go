@@ -200,7 +200,7 @@ func (d *Database) Bookmark(ctx context.Context, at time.Time) (migration.Bookma
 	}
 	a, err := d.client.read(ctx, call{doing: doing, send: d.get, path: path})
 	if err != nil {
-		return "", d.explain(ctx, err)
+		return "", d.explain(ctx, err, at)
 	}
 	var result struct {
 		Bookmark migration.Bookmark `json:"bookmark"`
@@ -211,16 +211,16 @@ func (d *Database) Bookmark(ctx context.Context, at time.Time) (migration.Bookma
 	return result.Bookmark, nil
 }
 
-// explain looks for the reason why a database has no bookmark.
-func (d *Database) explain(ctx context.Context, err error) error {
+// explain looks for the reason why a database has no bookmark, or none at that time.
+func (d *Database) explain(ctx context.Context, err error, at time.Time) error {
 	failed, ok := errors.AsType[*Error](err)
 	if ok && failed.Code != codeHeaders && (failed.Status == http.StatusBadRequest || failed.Status == http.StatusNotFound) {
 		if info, infoErr := d.Info(ctx); infoErr == nil && info.Version == "alpha" {
 			return &migration.Problem{Err: fmt.Errorf("%q is an alpha database, and those have no Time Travel", info.Name), State: "nothing was written",
 				Next: "move it to a new database: https://developers.cloudflare.com/d1/platform/alpha-migration/"}
 		}
-		if failed.Status == http.StatusBadRequest && strings.Contains(failed.Path, "time_travel") {
-			return &migration.Problem{Err: failed, State: "nothing was written", Next: "Time Travel goes back 30 days, 7 on the free plan, and not before the database was created"}
+		if failed.Status == http.StatusBadRequest && !at.IsZero() {
+			return &migration.Problem{Kind: migration.Usage, Err: failed, State: "nothing was written", Next: "Time Travel goes back 30 days, 7 on the free plan, and not before the database was created"}
 		}
 	}
 	return d.client.problem(err, needsD1Read)

@@ -21,21 +21,26 @@ type Error struct {
 	Message string // the API's, or what is wrong with its answer
 	Err     error  // why no answer came
 
-	sent   bool // whether the request may have reached the service
-	gaveUp bool // no answer came in time
-	html   bool
-	after  time.Duration
+	sent      bool // whether the request may have reached the service
+	gaveUp    bool // no answer came in time
+	untrusted bool // whoever answered did not show that it is the service
+	html      bool
+	after     time.Duration
+}
+
+// brief is the error without the request.
+func (e *Error) brief() string {
+	switch {
+	case e.Err != nil:
+		return fmt.Sprintf("could not %s: %v", e.Doing, e.Err)
+	case e.Message != "":
+		return fmt.Sprintf("could not %s: %s", e.Doing, e.Message)
+	default:
+		return "could not " + e.Doing
+	}
 }
 
 func (e *Error) Error() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "could not %s", e.Doing)
-	switch {
-	case e.Err != nil:
-		fmt.Fprintf(&b, ": %v", e.Err)
-	case e.Message != "":
-		fmt.Fprintf(&b, ": %s", e.Message)
-	}
 	var about []string
 	if e.Method != "" {
 		about = append(about, e.Method+" "+e.Path)
@@ -46,10 +51,10 @@ func (e *Error) Error() string {
 	if e.Code != 0 {
 		about = append(about, fmt.Sprintf("code %d", e.Code))
 	}
-	if len(about) > 0 {
-		fmt.Fprintf(&b, " (%s)", strings.Join(about, ", "))
+	if len(about) == 0 {
+		return e.brief()
 	}
-	return b.String()
+	return fmt.Sprintf("%s (%s)", e.brief(), strings.Join(about, ", "))
 }
 
 func (e *Error) Unwrap() error { return e.Err }
@@ -70,7 +75,7 @@ const (
 // passes tells whether the same request may well succeed later.
 func (e *Error) passes() bool {
 	switch {
-	case errors.Is(e.Err, context.Canceled):
+	case errors.Is(e.Err, context.Canceled), e.untrusted:
 		return false
 	case e.Status == 0:
 		return true
@@ -137,6 +142,8 @@ func (c *Client) problem(err error, needs string) error {
 
 func (c *Client) advice(e *Error, needs string) string {
 	switch {
+	case e.untrusted:
+		return "nothing was sent: check CLOUDFLARE_API_BASE_URL, the proxies in between, and this machine's certificates and clock"
 	case e.Status == 0 && !e.sent:
 		return "nothing was sent: check the network, DNS and CLOUDFLARE_API_BASE_URL, then run again"
 	case e.Status == 0:
@@ -168,7 +175,7 @@ func (c *Client) advice(e *Error, needs string) string {
 
 // The permissions of an API token, as the dashboard names them.
 const (
-	needsD1Read      = "Account > D1 > Read"
+	needsD1Read      = "Account > D1 > Read (Edit for whatever writes)"
 	needsD1Edit      = "Account > D1 > Edit"
 	needsWorkersRead = "Account > Workers Scripts > Read"
 	needsWorkersEdit = "Account > Workers Scripts > Edit"

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 
 	"github.com/cloudflare/cloudflare-go/v4/option"
@@ -115,9 +116,13 @@ func (w *Worker) Rollback(ctx context.Context, version, why string) error {
 		"versions":    []map[string]any{{"version_id": version, "percentage": 100}},
 		"annotations": map[string]string{"workers/message": why},
 	}})
-	if failed, ok := errors.AsType[*Error](err); ok && failed.Code == codeSecretsChanged {
+	failed, ok := errors.AsType[*Error](err)
+	switch {
+	case ok && failed.Code == codeSecretsChanged:
 		return &migration.Problem{Err: failed,
 			Next: "the Worker's secrets have changed since that version, and going back would bring back the old ones; look at them, then decide: wrangler rollback " + version + " asks and can do it, and restore without --rollback-worker goes on with the database"}
+	case ok && failed.Status == http.StatusBadRequest:
+		return &migration.Problem{Err: failed, Next: "check the version: wrangler versions list shows those that can be deployed; without --rollback-worker and --worker-version the database alone goes back"}
 	}
 	return w.client.problem(err, needsWorkersEdit)
 }

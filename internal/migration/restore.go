@@ -27,6 +27,10 @@ type RestoreOptions struct {
 // too, so without the hold the next run would apply the same migrations again.
 func (e *Engine) Restore(ctx context.Context, o RestoreOptions) (Result, error) {
 	result := Result{Status: Failure}
+	if o.Bookmark != "" && !o.Bookmark.valid() {
+		return result.settle(usage("copy it whole from the run that printed it, or go by --timestamp or --before",
+			"%q is not a bookmark; it looks like 00000085-0000024c-00004c6d-8e61117bf38d7adb71b934ebbf891683", string(o.Bookmark)))
+	}
 	before, err := e.past(ctx, &result)
 	if err != nil {
 		return result.settle(err)
@@ -213,9 +217,6 @@ func (e *Engine) hold(ctx context.Context, result *Result, before recorded) erro
 func (e *Engine) target(ctx context.Context, o RestoreOptions, past recorded) (Bookmark, error) {
 	switch {
 	case o.Bookmark != "":
-		if !o.Bookmark.valid() {
-			return "", usage("copy it whole from the run that printed it, or go by --timestamp or --before", "%q is not a bookmark; it looks like 00000085-0000024c-00004c6d-8e61117bf38d7adb71b934ebbf891683", string(o.Bookmark))
-		}
 		return o.Bookmark, nil
 	case o.Before != "":
 		for _, entry := range slices.Backward(past.journal) {
