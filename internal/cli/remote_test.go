@@ -303,7 +303,7 @@ func TestRemoteErrors(t *testing.T) {
 			[]string{"Invalid bookmark", "was not restored", "of this database"}},
 		{"cut_bookmark", nil, []string{"restore", "production", "--confirm", "shop-db", "--bookmark", "00000099-00000000"}, 2, []string{"is not a bookmark", "copy it whole"}},
 		{"before_there_was_a_database", nil, []string{"restore", "production", "--confirm", "shop-db", "--timestamp", fmt.Sprint(time.Now().Add(-time.Hour).Unix())}, 2, []string{"not before the database was created"}},
-		{"no_such_version", nil, []string{"restore", "production", "--confirm", "shop-db", "--timestamp", fmt.Sprint(time.Now().Add(30*time.Second).Unix()), "--worker-version", "x"}, 1,
+		{"no_such_version", nil, []string{"restore", "production", "--confirm", "shop-db", "--timestamp", fmt.Sprint(time.Now().Add(30 * time.Second).Unix()), "--worker-version", "x"}, 1,
 			[]string{"version x does not exist", "wrangler versions list", "neither the Worker nor the database was changed"}},
 		{"not_confirmed", nil, []string{"restore", "production", "--timestamp", "2026-11-20T00:00:00Z"}, 3, []string{"not confirmed", "--confirm shop-db", "nothing was written"}},
 		{"wrongly_confirmed", nil, []string{"restore", "production", "--confirm", "shop", "--timestamp", "2026-11-20T00:00:00Z"}, 3, []string{`confirm is "shop", but the database is "shop-db"`}},
