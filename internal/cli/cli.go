@@ -155,6 +155,8 @@ func runAction(ctx context.Context, p Process) int {
 	case r.Err != nil:
 	case !strings.Contains(" migrate status restore baseline backup ", " "+mode+" "):
 		r.Err = &usageError{fmt.Sprintf("mode can't be %q", mode), "it is one of: migrate, status, restore, baseline, backup"}
+	case all.on("dry-run") && !lookup("dry-run").appliesTo(mode) && mode != "status":
+		r.Err = &usageError{fmt.Sprintf("there is no dry run of %s", mode), "leave dry-run out; status shows what is applied, and writes nothing"}
 	case given["environment"] == "":
 		r.Err = &usageError{"the input environment is missing", "add for example: environment: production"}
 	default:
@@ -273,6 +275,7 @@ func unlessQuick(write func(string)) (held func(string), done func()) {
 func steps(p Process, timed bool, write func(string)) func(string) {
 	start := p.Now()
 	return func(line string) {
+		line = report.Printable(line)
 		if timed {
 			line = fmt.Sprintf("%6.3fs  %s", p.Now().Sub(start).Seconds(), line)
 		}

@@ -107,7 +107,7 @@ func (j *job) offerWayBack(r *report.Report) {
 			name = r.DatabaseID
 		}
 		extra = append(extra, "--confirm", name)
-		if r.Command == "migrate" && r.Result.WorkerVersion != "" {
+		if (r.Command == "migrate" || r.Result.WorkerRolledBack != "") && r.Result.WorkerVersion != "" {
 			extra = append(extra, "--worker-version", r.Result.WorkerVersion)
 		}
 		r.Fallback = "npx wrangler d1 time-travel restore " + shellescape.Quote(name) + " --bookmark " + string(back)

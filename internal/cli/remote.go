@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"net/url"
 	"strings"
 	"time"
 
@@ -43,7 +44,12 @@ func (j *job) wireRemote(ctx context.Context, r *report.Report) error {
 	if account == "" {
 		return &usageError{"no account id", "set CLOUDFLARE_ACCOUNT_ID, account_id in the configuration, or --account-id; it stands in the dashboard's address"}
 	}
-	config := d1.Config{AccountID: account, Token: token, Agent: "d1-rewind/" + version(j.p.Version), BaseURL: j.p.Getenv("CLOUDFLARE_API_BASE_URL"), Now: j.p.Now, Sleep: j.p.Sleep, Progress: j.progress}
+	base := j.p.Getenv("CLOUDFLARE_API_BASE_URL")
+	if at, err := url.Parse(base); base != "" && (err != nil || at.Scheme != "https" && at.Scheme != "http" || at.Host == "") {
+		// It may hold a password, so it is not quoted.
+		return &usageError{"CLOUDFLARE_API_BASE_URL is not the address of an API", "leave it unset, or set it to one like " + d1.DefaultBaseURL}
+	}
+	config := d1.Config{AccountID: account, Token: token, Agent: "d1-rewind/" + version(j.p.Version), BaseURL: base, Now: j.p.Now, Sleep: j.p.Sleep, Progress: j.progress}
 	if s.on("verbose") || j.debug {
 		config.Trace = j.progress
 	}
@@ -88,7 +94,8 @@ var writing = map[string]bool{"migrate": true, "restore": true, "baseline": true
 func (j *job) guardPullRequest() error {
 	event := j.event.Name
 	fromPullRequest := strings.HasPrefix(event, "pull_request") || j.event.PullRequest > 0
-	if !j.inAction || !writing[j.command] || !fromPullRequest || j.settings.on("allow-pull-request") || j.settings.on("dry-run") {
+	harmless := j.command == "migrate" && j.settings.on("dry-run")
+	if !j.inAction || !writing[j.command] || harmless || !fromPullRequest || j.settings.on("allow-pull-request") {
 		return nil
 	}
 	return &migration.Problem{Kind: migration.Refused, Err: fmt.Errorf("%s writes to a remote database, and this run belongs to a pull request (event %s)", j.command, event),
@@ -102,13 +109,12 @@ func (j *job) confirmed(ctx context.Context, r *report.Report) (func(migration.R
 	if j.remote == nil {
 		return nil, nil
 	}
-	if j.target.Database.Name == "" {
-		info, err := j.remote.database.Info(ctx)
-		if err != nil {
-			return nil, err
-		}
-		r.DatabaseName, j.target.Database.Name = info.Name, info.Name
+	// The configuration may give the id another name.
+	info, err := j.remote.database.Info(ctx)
+	if err != nil {
+		return nil, err
 	}
+	r.DatabaseName, j.target.Database.Name = info.Name, info.Name
 	refusal := func(why string) error {
 		return &migration.Problem{Kind: migration.Refused, Err: errors.New(why), State: "nothing was written",
 			Next: fmt.Sprintf("a restore discards every write since then; if that is meant: --confirm %s", r.DatabaseName)}
@@ -124,7 +130,7 @@ func (j *job) confirmed(ctx context.Context, r *report.Report) (func(migration.R
 	return func(result migration.Result, undoes []string) error {
 		migrations := ""
 		if len(undoes) > 0 {
-			migrations = fmt.Sprintf(" and takes back %s", strings.Join(undoes, ", "))
+			migrations = " and takes back " + report.Printable(strings.Join(undoes, ", "))
 		}
 		typed, ok := j.read(fmt.Sprintf("Restore the remote database %s (%s) to %s?\nThat discards every write made since then%s; %s undoes it.\nType the database's name to go on: ",
 			r.DatabaseName, j.settings["environment"], result.Target, migrations, result.Bookmark))
@@ -170,6 +176,6 @@ func (m *remote) doctor(ctx context.Context, j *job, add func(name, detail strin
 		add("worker", "none is configured, so no version is recorded", nil)
 		return
 	}
-	version, err := m.client.Worker(m.worker).Deployed(ctx)
-	add("worker", fmt.Sprintf("%s runs version %s; whether the token may roll it back (Workers Scripts Edit) shows only when it does", m.worker, version), err)
+	deployment, err := m.client.Worker(m.worker).Deployed(ctx)
+	add("worker", fmt.Sprintf("%s runs version %s; whether the token may roll it back (Workers Scripts Edit) shows only when it does", m.worker, deployment.Version), err)
 }

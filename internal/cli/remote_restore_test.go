@@ -96,6 +96,54 @@ func TestHold(t *testing.T) {
 		c.run("migrate", "production", "--release-hold").want(t, 0, "applied 2 migrations")
 		c.wantHeld()
 	})
+	t.Run("the_mend_is_undone_too", func(t *testing.T) {
+		c, _ := migrated(t, 2)
+		back := func() {
+			c.run("restore", "production", "--confirm", "shop-db", "--before", "0002_m.sql").want(t, 0, "held from now on, until a file changes or --release-hold: 0002_m.sql")
+		}
+		back()
+		c.write("migrations/0002_m.sql", "CREATE TABLE t2(x, mended);")
+		c.run("migrate", "production").want(t, 0, "applied 1 migration")
+		back()
+		c.wantHeld("0002_m.sql")
+		c.run("migrate", "production").want(t, 3, "held")
+	})
+	t.Run("what_came_after_a_deleted_file_is_undone_too", func(t *testing.T) {
+		c, before := migrated(t, 2)
+		c.restore(before[1]).want(t, 0)
+		c.remove("migrations/0002_m.sql")
+		c.write("migrations/0003_m.sql", "CREATE TABLE t3(x);")
+		c.run("migrate", "production").want(t, 0, "applied 1 migration")
+		c.run("restore", "production", "--confirm", "shop-db", "--before", "0003_m.sql").want(t, 0, "held from now on")
+		c.wantHeld("0003_m.sql")
+	})
+	t.Run("what_ended_before_anything_was_applied_stays_so", func(t *testing.T) {
+		c, before := migrated(t, 3)
+		c.restore(before[2]).want(t, 0)
+		c.remove("migrations/0003_m.sql")
+		c.restore(before[1]).want(t, 0, "held from now on, until a file changes or --release-hold: 0002_m.sql\n")
+		c.wantHeld("0002_m.sql")
+	})
+	t.Run("ends_as_a_whole_and_for_good", func(t *testing.T) {
+		c, before := migrated(t, 3)
+		c.restore(before[1]).want(t, 0)
+		c.write("migrations/0002_m.sql", "CREATE TABLE t2(x, mended);")
+		c.run("migrate", "production", "--to", "0002_m.sql").want(t, 0, "the hold is over: 0002_m.sql has changed")
+		c.wantHeld()
+		c.run("migrate", "production").want(t, 0, "applied 1 migration")
+	})
+	t.Run("over_before_it_began", func(t *testing.T) {
+		c, before := migrated(t, 2)
+		c.write("migrations/0002_m.sql", "CREATE TABLE t2(x, mended);")
+		document := c.restore(before[1], "--format", "json").json(t)
+		if diff := cmp.Diff([]any{}, document["held"]); diff != "" {
+			t.Errorf("held (-want +got):\n%s", diff)
+		}
+		if diff := cmp.Diff([]any{"0002_m.sql"}, document["pending"]); diff != "" {
+			t.Errorf("pending (-want +got):\n%s", diff)
+		}
+		c.wantHeld()
+	})
 	t.Run("before_a_migration", func(t *testing.T) {
 		c, _ := migrated(t, 3)
 		c.run("restore", "production", "--confirm", "shop-db", "--before", "0002_m.sql").want(t, 0, "undone by the restore: 0002_m.sql, 0003_m.sql")
@@ -128,6 +176,70 @@ func TestHold(t *testing.T) {
 		c.wantHeld("0002_m.sql")
 		c.wantRows("SELECT count(*) FROM d1_rewind_journal WHERE kind = 'restore'", "1")
 	})
+	t.Run("nobody_knows_whether_it_holds", func(t *testing.T) {
+		c, before := migrated(t, 2)
+		wrote := false
+		c.server.SetFault(func(r d1test.Request) *d1test.Fault {
+			if wrote = wrote || strings.HasSuffix(r.Path, "/query"); wrote {
+				return &d1test.Fault{After: true, Drop: true}
+			}
+			return nil
+		})
+		c.restore(before[1]).want(t, 4, "restored, but it is not known whether what that undid is held", "d1-rewind status shows what is held")
+		c.server.SetFault(nil)
+		c.wantHeld("0002_m.sql")
+	})
+	t.Run("restored_without_a_hold_and_again", func(t *testing.T) {
+		c, before := migrated(t, 2)
+		undo := c.now()
+		restored := false
+		c.server.SetFault(func(r d1test.Request) *d1test.Fault {
+			if restored = restored || strings.HasSuffix(r.Path, "/restore"); restored {
+				return &d1test.Fault{After: true, Drop: true}
+			}
+			return nil
+		})
+		c.restore(before[1]).want(t, 4, "if it was, nothing holds what that undid: undo it with d1-rewind restore --bookmark "+undo+", then restore again")
+		c.server.SetFault(nil)
+		c.restore(before[1]).want(t, 0, "pending and not held, so the next migrate applies it: 0002_m.sql")
+		c.restore(undo).want(t, 0)
+		c.restore(before[1]).want(t, 0, "held from now on")
+		c.wantHeld("0002_m.sql")
+	})
+	t.Run("somebody_migrates_just_before", func(t *testing.T) {
+		c, before := migrated(t, 2)
+		c.write("migrations/0003_m.sql", "CREATE TABLE t3(x);")
+		c.onceAt("/restore", func() { c.run("migrate", "production").want(t, 0, "applied 1 migration") })
+		c.restore(before[1]).want(t, 0, "something was written between the last look", "if it was a migration that is not held", "pending and not held, so the next migrate applies it: 0003_m.sql")
+		c.wantHeld("0002_m.sql")
+	})
+	t.Run("damage_to_ledger_or_journal_is_mended", func(t *testing.T) {
+		for _, damage := range []string{"ALTER TABLE d1_migrations RENAME COLUMN name TO title", "DROP TABLE d1_migrations", "UPDATE d1_rewind_journal SET migrations = 'x'"} {
+			c, _ := migrated(t, 1)
+			good := c.now()
+			if err := c.database.Exec(damage); err != nil {
+				t.Fatal(err)
+			}
+			c.restore(good).want(t, 0, "restored to "+good)
+			c.run("status", "production").want(t, 0, "up to date: 1 applied")
+		}
+	})
+	t.Run("to_before_the_ledger_was_unique", func(t *testing.T) {
+		c := newCloud(t, sample())
+		if err := c.database.Exec("CREATE TABLE d1_migrations(id INTEGER PRIMARY KEY, name TEXT, applied_at TEXT)"); err != nil {
+			t.Fatal(err)
+		}
+		before := c.now()
+		c.run("migrate", "production").want(t, 3, "CREATE UNIQUE INDEX")
+		if err := c.database.Exec("CREATE UNIQUE INDEX d1_migrations_name ON d1_migrations (name)"); err != nil {
+			t.Fatal(err)
+		}
+		c.run("migrate", "production").want(t, 0)
+		undo := c.now()
+		c.restore(before).want(t, 0, "held from now on")
+		c.restore(undo).want(t, 0, "not known for sure", "no UNIQUE name")
+		c.wantRows(ledger, "0001_users.sql", "0002_orders.sql")
+	})
 	t.Run("wrangler_applied_it", func(t *testing.T) {
 		c, _ := migrated(t, 1)
 		before := c.now()
@@ -148,10 +260,11 @@ func TestLostRestore(t *testing.T) {
 		want  []string
 		held  []string
 	}{
-		{"lost_after", d1test.Fault{After: true, Drop: true}, 0, []string{"restored to"}, []string{"0002_m.sql"}},
+		{"lost_after", d1test.Fault{After: true, Drop: true}, 0, []string{"restored to", "the answer to the restore was lost", "lacks what was written in the moment between"}, []string{"0002_m.sql"}},
 		{"lost_before", d1test.Fault{Drop: true}, 1, []string{"the database was not restored", "run the same restore again"}, nil},
 		{"bad_gateway_after", d1test.Fault{After: true, Status: http.StatusBadGateway, Body: "<title>502</title>"}, 0, []string{"restored to"}, []string{"0002_m.sql"}},
 		{"truncated", d1test.Fault{Truncate: true}, 0, []string{"restored to"}, []string{"0002_m.sql"}},
+		{"page_of_a_proxy", d1test.Fault{After: true, Status: http.StatusTooManyRequests, Body: "<title>Too many</title>"}, 0, []string{"restored to"}, []string{"0002_m.sql"}},
 		{"rate_limited", d1test.Fault{Status: http.StatusTooManyRequests, Body: `{}`}, 1, []string{"10 restores of one database in 10 minutes", "was not restored"}, nil},
 	}
 	for _, tc := range cases {
@@ -220,7 +333,7 @@ func TestWorkerAndDatabaseAsAPair(t *testing.T) {
 	t.Run("worker_first", func(t *testing.T) {
 		c, before := pair(t)
 		r := c.restore(before, "--rollback-worker", "--verbose")
-		r.want(t, 0, "putting the Worker back to version "+versionOne, "the Worker was put back to version "+versionOne+" (before: "+versionTwo+")", "restored to "+before)
+		r.want(t, 0, "--worker-version "+versionTwo, "putting the Worker back to version "+versionOne, "the Worker was put back to version "+versionOne+" (before: "+versionTwo+")", "restored to "+before)
 		if got := c.server.Deployed("shop"); got != versionOne {
 			t.Errorf("deployed: %s", got)
 		}
@@ -234,6 +347,11 @@ func TestWorkerAndDatabaseAsAPair(t *testing.T) {
 		if diff := cmp.Diff([]string{"/deployments", "/restore"}, writes); diff != "" {
 			t.Errorf("order (-want +got):\n%s", diff)
 		}
+	})
+	t.Run("confirmed_by_a_name_that_only_the_configuration_has", func(t *testing.T) {
+		c, before := pair(t)
+		c.write("wrangler.jsonc", fmt.Sprintf(`{"account_id":%q,"d1_databases":[{"binding":"DB","database_name":"staging-db","database_id":%q}]}`, d1test.Account, c.database.ID))
+		c.run("restore", "production", "--bookmark", before, "--confirm", "staging-db").want(t, 3, `confirm is "staging-db", but the database is "shop-db"`)
 	})
 	t.Run("there_already", func(t *testing.T) {
 		c, before := pair(t)
@@ -299,6 +417,44 @@ func TestWorkerAndDatabaseAsAPair(t *testing.T) {
 		})
 		c.restore(before, "--rollback-worker").want(t, 130, "interrupted", "the Worker was put back to version "+versionOne+", the database was not restored", "wrangler rollback "+versionTwo)
 		c.wantRows(ledger, "0001_users.sql", "0002_orders.sql")
+	})
+	gradual := d1test.Fault{Status: http.StatusOK, Body: fmt.Sprintf(`{"success":true,"errors":[],"result":{"deployments":[{"id":"d","created_on":"2026-11-20T10:00:00.000000Z",
+		"versions":[{"version_id":%q,"percentage":60},{"version_id":%q,"percentage":40}]}]}}`, versionOne, versionTwo)}
+	t.Run("serves_only_most_of_the_requests", func(t *testing.T) {
+		c, before := pair(t)
+		c.server.SetFault(func(r d1test.Request) *d1test.Fault {
+			if strings.HasSuffix(r.Path, "/deployments") && r.Method == http.MethodGet {
+				return &gradual
+			}
+			return nil
+		})
+		c.restore(before, "--rollback-worker", "--verbose").want(t, 0, "being deployed gradually", "serves 60 % of the requests", "the Worker was put back to version "+versionOne)
+	})
+	t.Run("lost_and_serves_only_most_of_the_requests", func(t *testing.T) {
+		c, before := pair(t)
+		sent := false
+		c.server.SetFault(func(r d1test.Request) *d1test.Fault {
+			switch {
+			case !strings.HasSuffix(r.Path, "/deployments"):
+			case r.Method == http.MethodPost:
+				sent = true
+				return &d1test.Fault{Drop: true}
+			case sent:
+				return &gradual
+			}
+			return nil
+		})
+		c.restore(before, "--rollback-worker").want(t, 1, "neither the Worker nor the database was changed")
+	})
+	t.Run("version_of_a_later_run", func(t *testing.T) {
+		c := newCloud(t, sample())
+		before := c.now()
+		c.faultAlways(to("/deployments"), d1test.Fault{Status: http.StatusBadGateway, Body: "<title>502</title>"})
+		c.run("migrate", "production", "--to", "0001_users.sql").want(t, 0, "not recorded")
+		c.server.SetFault(nil)
+		c.server.Deploy("shop", versionTwo) // needs 0001
+		c.run("migrate", "production").want(t, 0)
+		c.restore(before, "--rollback-worker").want(t, 2, "recorded no Worker version")
 	})
 	t.Run("no_version_known", func(t *testing.T) {
 		c, _ := pair(t)
@@ -423,6 +579,22 @@ func TestImportTransport(t *testing.T) {
 		c.run("migrate", "production").want(t, 3, "0001_users.sql:2", "obeys PRAGMA foreign_keys", "--transport import", "nothing was written")
 		c.run("migrate", "production", "--transport", "import").want(t, 0, "sent by import (asked for)")
 	})
+	t.Run("foreign_keys_pragma_and_a_trigger", func(t *testing.T) {
+		files := sample()
+		files["migrations/0002_orders.sql"] = "PRAGMA foreign_keys = OFF;\nCREATE TABLE orders(id);\nCREATE TRIGGER g AFTER INSERT ON orders BEGIN SELECT 1; END;"
+		c := newCloud(t, files)
+		c.server.Set(func() { c.server.Splitter = d1test.Strict })
+		c.run("migrate", "production").want(t, 3, "0002_orders.sql:1", "splitter refused a statement", "obeys PRAGMA foreign_keys", "nothing of this run was applied")
+		c.run("migrate", "production", "--transport", "import").want(t, 0, "sent by import (asked for)")
+	})
+	t.Run("somebody_elses_import_is_complete", func(t *testing.T) {
+		files := sample()
+		files["migrations/0002_orders.sql"] = "INSERT INTO missing VALUES (1);"
+		c := newCloud(t, files)
+		c.faultAlways(func(r d1test.Request) bool { return strings.Contains(r.Body, `"action":"poll"`) },
+			d1test.Fault{Status: http.StatusOK, Body: `{"success":true,"errors":[],"result":{"success":true,"type":"import","status":"complete","messages":["Done"],"result":{"num_queries":1}}}`})
+		c.run("migrate", "production", "--transport", "import").want(t, 1, "says that an import is complete", "nothing of this run was applied")
+	})
 	t.Run("statement_that_does_not_end", func(t *testing.T) {
 		files := sample()
 		files["migrations/0002_orders.sql"] = "CREATE TABLE orders(id);\nCREATE TRIGGER g AFTER INSERT ON orders BEGIN SELECT 1;"
@@ -480,16 +652,7 @@ func TestImportTransport(t *testing.T) {
 		c.run("migrate", "production").want(t, 0)
 		for _, r := range c.server.Requests() {
 			if strings.Contains(r.Body, `"action":"init"`) { // the service knows the file: init alone runs it
-				request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, c.server.URL+r.Path, strings.NewReader(r.Body))
-				if err != nil {
-					t.Fatal(err)
-				}
-				request.Header.Set("Authorization", "Bearer "+d1test.Token)
-				response, err := http.DefaultClient.Do(request)
-				if err != nil {
-					t.Fatal(err)
-				}
-				_ = response.Body.Close()
+				c.send(r)
 			}
 		}
 		c.wantRows("SELECT count(*) FROM orders", "2000")

@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -42,6 +43,7 @@ type cloud struct {
 	env      map[string]string
 	dir      string
 	ctx      context.Context // of the runs
+	sleep    func(context.Context, time.Duration) error
 }
 
 const (
@@ -53,7 +55,7 @@ func newCloud(t *testing.T, files map[string]string) *cloud {
 	t.Helper()
 	server := d1test.New()
 	t.Cleanup(server.Close)
-	c := &cloud{t: t, server: server, database: server.Create("shop-db"), ctx: t.Context()}
+	c := &cloud{t: t, server: server, database: server.Create("shop-db"), ctx: t.Context(), sleep: noSleep}
 	server.Deploy("shop", versionOne)
 	all := map[string]string{"wrangler.jsonc": fmt.Sprintf(`{"name": "shop", "account_id": %q,
   "d1_databases": [{"binding": "DB", "database_name": "shop-db", "database_id": %q}]}`, d1test.Account, c.database.ID)}
@@ -69,8 +71,23 @@ func (c *cloud) run(args ...string) run {
 	c.t.Helper()
 	var stdout, stderr bytes.Buffer
 	code := cli.Main(c.ctx, cli.Process{Args: args, Program: "d1-rewind", Version: "test", Stdin: strings.NewReader(""),
-		Stdout: &stdout, Stderr: &stderr, Getenv: func(name string) string { return c.env[name] }, Sleep: noSleep, Now: c.server.Now})
+		Stdout: &stdout, Stderr: &stderr, Getenv: func(name string) string { return c.env[name] }, Sleep: c.sleep, Now: c.server.Now})
 	return run{code, stdout.String(), stderr.String()}
+}
+
+// send sends a request once more.
+func (c *cloud) send(r d1test.Request) {
+	c.t.Helper()
+	request, err := http.NewRequestWithContext(c.t.Context(), r.Method, c.server.URL+r.Path, strings.NewReader(r.Body))
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	request.Header.Set("Authorization", "Bearer "+d1test.Token)
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	_ = response.Body.Close()
 }
 
 func (c *cloud) write(name, content string) {
@@ -110,6 +127,22 @@ func (c *cloud) faultAt(n int, match func(d1test.Request) bool, fault d1test.Fau
 			return nil
 		}
 		return &fault
+	})
+}
+
+// onceAt lets do happen when the first request to a path with suffix has arrived, before it
+// takes effect.
+func (c *cloud) onceAt(suffix string, do func()) {
+	var once sync.Once
+	c.server.Set(func() {
+		c.server.Gate = func(r d1test.Request) {
+			if strings.HasSuffix(r.Path, suffix) {
+				once.Do(func() {
+					c.server.Set(func() { c.server.Gate = nil })
+					do()
+				})
+			}
+		}
 	})
 }
 
@@ -476,6 +509,12 @@ func TestRivals(t *testing.T) {
 		want  string
 	}{
 		{"wrangler_applies_all", func(c *cloud) { wrangler(c, "0001_users.sql", "0002_orders.sql") }, nil, 0, "another run applied the migrations meanwhile"},
+		{"wrangler_applies_one_to_a_ledger_in_other_letters", func(c *cloud) {
+			if err := c.database.Exec("CREATE TABLE D1_Migrations(id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT UNIQUE, applied_at TEXT)"); err != nil {
+				t.Error(err)
+			}
+			wrangler(c, "0001_users.sql")
+		}, nil, 0, "applied 1 migration"},
 		{"wrangler_applies_one", func(c *cloud) { wrangler(c, "0001_users.sql") }, nil, 0, "applied 1 migration"},
 		{"d1_rewind_applies_all", func(c *cloud) { c.run("migrate", "production").want(t, 0) }, nil, 0, "another run applied the migrations meanwhile"},
 		{"d1_rewind_applies_all_and_the_answer_is_lost", func(c *cloud) { c.run("migrate", "production").want(t, 0) }, &d1test.Fault{After: true, Drop: true}, 0, "another run applied the migrations meanwhile"},
@@ -484,24 +523,204 @@ func TestRivals(t *testing.T) {
 	for _, tc := range cases {
 		t.Run(tc.name, func(t *testing.T) {
 			c := newCloud(t, sample())
-			var once sync.Once
-			c.server.Set(func() {
-				c.server.Gate = func(r d1test.Request) {
-					if strings.HasSuffix(r.Path, "/query") {
-						once.Do(func() {
-							c.server.Set(func() { c.server.Gate = nil })
-							tc.rival(c)
-							c.server.SetFault(func(d1test.Request) *d1test.Fault {
-								defer func() { tc.fault = nil }()
-								return tc.fault
-							})
-						})
-					}
-				}
+			c.onceAt("/query", func() {
+				tc.rival(c)
+				c.server.SetFault(func(d1test.Request) *d1test.Fault {
+					defer func() { tc.fault = nil }()
+					return tc.fault
+				})
 			})
 			c.run("migrate", "production").want(t, tc.code, tc.want)
 			c.wantRows(ledger, "0001_users.sql", "0002_orders.sql")
 		})
+	}
+}
+
+// TestLateWithoutJournal lets a write whose connection broke take effect just before it
+// arrives a second time. Without a journal only the ledger can tell.
+func TestLateWithoutJournal(t *testing.T) {
+	c := newCloud(t, sample())
+	c.faultAt(1, to("/query"), d1test.Fault{Drop: true})
+	var first d1test.Request
+	c.server.Set(func() {
+		c.server.Gate = func(r d1test.Request) {
+			switch {
+			case !strings.HasSuffix(r.Path, "/query"):
+			case first.Path == "":
+				first = r
+			default:
+				c.server.Set(func() { c.server.Gate = nil })
+				c.send(first)
+			}
+		}
+	})
+	document := c.run("migrate", "production", "--journal", "off", "--format", "json").json(t)
+	if document["status"] != "applied" || document["appliedCount"] != 2.0 || document["rollbackCommand"] == "" {
+		t.Errorf("status %v, applied %v, rollback command %v", document["status"], document["applied"], document["rollbackCommand"])
+	}
+	c.wantRows(ledger, "0001_users.sql", "0002_orders.sql")
+}
+
+// TestCancelled cancels a run when its n-th request of a kind arrives.
+func TestCancelled(t *testing.T) {
+	page := d1test.Fault{Status: http.StatusBadGateway, Body: "<title>502</title>"}
+	cases := []struct {
+		name   string
+		args   []string
+		cancel func(d1test.Request) bool
+		fault  *d1test.Fault // of that request
+		then   *d1test.Fault // of those behind it
+		code   int
+		want   []string
+	}{
+		{"import_goes_on", []string{"--transport", "import"}, func(r d1test.Request) bool { return strings.Contains(r.Body, `"action":"poll"`) }, nil, nil, 4,
+			[]string{"it is not known whether the run was committed", "nothing is applied twice"}},
+		{"write_and_then_unreadable", nil, to("/query"), &d1test.Fault{After: true, Drop: true}, &page, 4, []string{"it is not known whether the run was committed", "unknown  0001_users.sql"}},
+		{"second_write_and_then_unreadable", []string{"--transaction", "migration"}, func(r d1test.Request) bool {
+			return strings.HasSuffix(r.Path, "/query") && strings.Contains(r.Body, "0002_orders.sql")
+		}, &d1test.Fault{After: true, Drop: true}, &page, 4, []string{"applied before that and kept: 0001_users.sql", "unknown  0002_orders.sql"}},
+		{"while_waiting_to_send_again", nil, to("/query"), &page, nil, 130, []string{"interrupted", "nothing was written"}},
+	}
+	for _, tc := range cases {
+		t.Run(tc.name, func(t *testing.T) {
+			c := newCloud(t, sample())
+			c.server.Set(func() { c.server.ImportPolls = 50 })
+			ctx, cancel := context.WithCancel(t.Context())
+			c.ctx = ctx
+			seen := false
+			c.server.SetFault(func(r d1test.Request) *d1test.Fault {
+				switch {
+				case seen:
+					return tc.then
+				case tc.cancel(r):
+					seen = true
+					cancel()
+					return tc.fault
+				}
+				return nil
+			})
+			r := c.run(append([]string{"migrate", "production"}, tc.args...)...)
+			r.want(t, tc.code, tc.want...)
+			if strings.Contains(r.stdout, "not run") && tc.code == 4 {
+				t.Errorf("said not to have run what may have been committed:\n%s", r.stdout)
+			}
+			c.ctx = t.Context()
+			c.server.SetFault(nil)
+			c.server.Set(func() { c.server.ImportPolls = 0 })
+			c.run("status", "production") // lets the import end
+			c.run("migrate", "production").want(t, 0)
+			c.wantRows(ledger, "0001_users.sql", "0002_orders.sql")
+		})
+	}
+}
+
+// TestBookmarkOfAWriteThatIsSentAgain: the way back leads to the moment before the write,
+// also where Cloudflare asked to wait for minutes before it.
+func TestBookmarkOfAWriteThatIsSentAgain(t *testing.T) {
+	c := newCloud(t, sample())
+	passed := atomic.Int64{}
+	start := time.Now()
+	c.server.Set(func() {
+		c.server.Now = func() time.Time { return start.Add(time.Duration(passed.Load())) }
+	})
+	c.faultAt(1, to("/query"), d1test.Fault{Status: http.StatusTooManyRequests, Header: http.Header{"Retry-After": {"250"}}})
+	c.sleep = func(ctx context.Context, d time.Duration) error {
+		if passed.Add(int64(d)); d > time.Minute {
+			if err := c.database.Exec("CREATE TABLE of_the_app(x)"); err != nil {
+				t.Error(err)
+			}
+		}
+		return ctx.Err()
+	}
+	document := c.run("migrate", "production", "--format", "json").json(t)
+	history := c.database.History()
+	if want := history[len(history)-2].Bookmark; document["bookmark"] != want {
+		t.Errorf("bookmark %v, but before the write it was %s", document["bookmark"], want)
+	}
+	c.wantRows("SELECT bookmark FROM d1_rewind_journal", fmt.Sprint(document["bookmark"]))
+}
+
+// TestSquash: a migration may empty the ledger, and is recorded all the same.
+func TestSquash(t *testing.T) {
+	for _, transport := range []string{"query", "import"} {
+		t.Run(transport, func(t *testing.T) {
+			c := newCloud(t, map[string]string{"migrations/0001_a.sql": "CREATE TABLE a(x);"})
+			c.run("migrate", "production").want(t, 0)
+			c.remove("migrations/0001_a.sql")
+			c.write("migrations/0002_squash.sql", "DELETE FROM \"D1_MIGRATIONS\";\nINSERT INTO a VALUES ('once');")
+			c.run("migrate", "production", "--transport", transport).want(t, 0, "applied 1 migration")
+			c.run("migrate", "production").want(t, 0, "up to date: 1 applied")
+			c.wantRows(ledger, "0002_squash.sql")
+			c.wantRows("SELECT x FROM a", "once")
+		})
+	}
+}
+
+// TestNoDryRunOfARestore is about the action, where every input is given in every mode.
+func TestNoDryRunOfARestore(t *testing.T) {
+	for _, mode := range []string{"restore", "baseline"} {
+		for _, event := range []string{"workflow_dispatch", "pull_request"} {
+			t.Run(mode+"_"+event, func(t *testing.T) {
+				c, before := migrated(t, 2)
+				states := len(c.database.History())
+				c.env["INPUT_MODE"], c.env["INPUT_ENVIRONMENT"], c.env["INPUT_DRY-RUN"], c.env["INPUT_FORCE"] = mode, "production", "true", "true"
+				c.env["INPUT_BOOKMARK"], c.env["INPUT_CONFIRM"], c.env["GITHUB_EVENT_NAME"] = before[1], "shop-db", event
+				c.run().want(t, 2, "there is no dry run of "+mode)
+				if got := len(c.database.History()); got != states {
+					t.Errorf("a dry run made %d states", got-states)
+				}
+			})
+		}
+	}
+}
+
+// TestUntrustedProgress: names and answers must not steer a terminal, nor forge a line that
+// a runner takes for a command, while a run speaks.
+func TestUntrustedProgress(t *testing.T) {
+	evil := "\x1b[2J\n::add-mask::x"
+	cases := []struct {
+		name    string
+		arrange func(*cloud) []string
+	}{
+		{"file", func(c *cloud) []string {
+			c.write("migrations/0001_"+evil+".sql", "CREATE TABLE a(x);")
+			return []string{"migrate", "production", "--verbose"}
+		}},
+		{"answer", func(c *cloud) []string {
+			c.faultAt(1, to("/raw"), d1test.Fault{Status: http.StatusBadGateway, Body: "<html><title>" + evil + "</title></html>"})
+			return []string{"status", "production", "--verbose"}
+		}},
+		{"ledger", func(c *cloud) []string {
+			before := c.now()
+			c.run("migrate", "production")
+			if err := c.database.Exec("INSERT INTO d1_migrations (name) VALUES ('" + evil + "')"); err != nil {
+				t.Fatal(err)
+			}
+			return []string{"restore", "production", "--confirm", "shop-db", "--bookmark", before, "--verbose"}
+		}},
+	}
+	for _, tc := range cases {
+		t.Run(tc.name, func(t *testing.T) {
+			c := newCloud(t, sample())
+			r := c.run(tc.arrange(c)...)
+			r.want(t, 0, "add-mask")
+			if said := r.stdout + r.stderr; strings.Contains(said, "\x1b") || strings.Contains(said, "\n::add-mask") {
+				t.Errorf("%q", said)
+			}
+		})
+	}
+}
+
+// TestBaseURLIsNotQuoted: it may hold a password.
+func TestBaseURLIsNotQuoted(t *testing.T) {
+	for _, base := range []string{"http://user:s3cr3t@127.0.0.1:1/x", "http://user:s3cr3t@127.0.0.1:bad/x", "http://user:s3cr3t@%zz/x", "user:s3cr3t@x"} {
+		for _, command := range []string{"status", "doctor", "migrate"} {
+			c := newCloud(t, sample())
+			c.env["CLOUDFLARE_API_BASE_URL"] = base
+			if r := c.run(command, "production", "--verbose"); strings.Contains(r.stdout+r.stderr, "s3cr3t") || r.code == 0 {
+				t.Errorf("%s with %s: exit code %d\n%s%s", command, base, r.code, r.stdout, r.stderr)
+			}
+		}
 	}
 }
 

@@ -210,6 +210,8 @@ func (c *Client) lost(ctx context.Context, failed *Error, err error) *Error {
 		failed.Err = context.Canceled
 	case ctx.Err() != nil && cause != nil:
 		failed.Err, failed.gaveUp = cause, true
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		failed.Err = errors.New("the connection was closed before there was an answer")
 	default:
 		if wrapped, ok := errors.AsType[*url.Error](err); ok {
 			err = wrapped.Err

@@ -3,9 +3,11 @@ package d1_test
 import (
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/fstest"
 	"time"
@@ -172,6 +174,131 @@ func TestTimeout(t *testing.T) {
 	unclear, ok := errors.AsType[*migration.ApplyError](err)
 	if !ok || unclear.Untouched || unclear.Transient || !strings.Contains(err.Error(), "no answer within 50ms") {
 		t.Errorf("Apply() = %+v", err)
+	}
+}
+
+// TestLateWrites lets each kind of write take effect only after the run has given it up.
+func TestLateWrites(t *testing.T) {
+	t.Parallel()
+	for _, path := range []string{"/query", "/restore", "/deployments"} {
+		t.Run(path, func(t *testing.T) {
+			t.Parallel()
+			s, database := server(t)
+			s.Deploy("shop", "v1")
+			engine := &migration.Engine{Environment: client(s).Database(database.ID, "auto"), Table: "d1_migrations", Journal: true, Now: time.Now, Sleep: noSleep, Worker: client(s).Worker("shop"),
+				Directory: migration.Directory{FS: fstest.MapFS{"0001_a.sql": {Data: []byte("CREATE TABLE a(x)")}}, Pattern: "*.sql"}}
+			before := migration.Bookmark(database.History()[0].Bookmark)
+			if path != "/query" {
+				if _, err := engine.Migrate(t.Context(), migration.MigrateOptions{}); err != nil {
+					t.Fatal(err)
+				}
+				s.Deploy("shop", "v2")
+			}
+			impatient := d1.New(d1.Config{AccountID: d1test.Account, Token: d1test.Token, BaseURL: s.URL, Sleep: noSleep, Timeout: 500 * time.Millisecond})
+			engine.Environment, engine.Worker = impatient.Database(database.ID, "auto"), impatient.Worker("shop")
+			release := make(chan struct{})
+			s.Set(func() {
+				s.Gate = func(r d1test.Request) {
+					if r.Method == http.MethodPost && strings.HasSuffix(r.Path, path) {
+						<-release
+					}
+				}
+			})
+			defer close(release)
+			var result migration.Result
+			var err error
+			if path == "/query" {
+				result, err = engine.Migrate(t.Context(), migration.MigrateOptions{})
+			} else {
+				result, err = engine.Restore(t.Context(), migration.RestoreOptions{Bookmark: before, RollbackWorker: path == "/deployments"})
+			}
+			if result.Status != migration.Uncertain {
+				t.Errorf("it may yet take effect, but the run says %s: %v", result.Status, err)
+			}
+		})
+	}
+}
+
+// TestStandingTransfers is about the two requests that have no time-out of their own.
+func TestStandingTransfers(t *testing.T) {
+	t.Parallel()
+	s, database := server(t)
+	s.SetFault(func(r d1test.Request) *d1test.Fault {
+		if strings.HasPrefix(r.Path, "/signed/") {
+			return &d1test.Fault{Hang: true}
+		}
+		return nil
+	})
+	db := d1.New(d1.Config{AccountID: d1test.Account, Token: d1test.Token, BaseURL: s.URL, Sleep: noSleep, Timeout: 500 * time.Millisecond}).Database(database.ID, "import")
+	err := db.Apply(t.Context(), migration.Batch{Statements: []migration.BatchStatement{{Query: migration.Query{SQL: "CREATE TABLE t(x)"}}}})
+	if unclear, ok := errors.AsType[*migration.ApplyError](err); !ok || !unclear.Untouched || unclear.Transient || !strings.Contains(err.Error(), "nothing has moved for 500ms") {
+		t.Errorf("Apply() = %+v", err)
+	}
+	if err := db.Dump(t.Context(), io.Discard); err == nil || !strings.Contains(err.Error(), "nothing has moved for 500ms") {
+		t.Errorf("Dump() = %v", err)
+	}
+}
+
+// torn is an environment in which somebody commits between the readings of journal and
+// ledger that follow a write.
+type torn struct {
+	migration.Environment
+	wrote         *atomic.Bool
+	read          chan struct{} // closed when the journal was read
+	close, commit func()        // happen once
+}
+
+func (e torn) Apply(context.Context, migration.Batch) error {
+	e.wrote.Store(true)
+	return &migration.ApplyError{Err: errors.New("lost")}
+}
+
+func (e torn) Read(ctx context.Context, queries ...migration.Query) ([]migration.Rows, error) {
+	switch {
+	case !e.wrote.Load():
+	case queries[0].Optional == migration.JournalTable:
+		defer e.close()
+	default:
+		<-e.read
+		e.commit()
+	}
+	return e.Environment.Read(ctx, queries...)
+}
+
+// TestTornReading: ledger and journal are two requests, and a rival may commit in between.
+func TestTornReading(t *testing.T) {
+	t.Parallel()
+	s, database := server(t)
+	env := client(s).Database(database.ID, "auto")
+	engine := migration.Engine{Environment: env, Table: "d1_migrations", Journal: true, Now: time.Now, Sleep: noSleep,
+		Directory: migration.Directory{FS: fstest.MapFS{"0001_a.sql": {Data: []byte("CREATE TABLE a(x)")}}, Pattern: "*.sql"}}
+	rival := engine
+	read := make(chan struct{})
+	engine.Environment = torn{env, &atomic.Bool{}, read, sync.OnceFunc(func() { close(read) }), sync.OnceFunc(func() {
+		if _, err := rival.Migrate(t.Context(), migration.MigrateOptions{}); err != nil {
+			t.Error(err)
+		}
+	})}
+	if result, err := engine.Migrate(t.Context(), migration.MigrateOptions{}); err != nil || !result.Rival {
+		t.Errorf("Migrate() = %s, rival %v, %v", result.Status, result.Rival, err)
+	}
+}
+
+// TestWriteWhileBeingAsked: a person takes time to confirm a restore.
+func TestWriteWhileBeingAsked(t *testing.T) {
+	t.Parallel()
+	s, database := server(t)
+	engine := migration.Engine{Environment: client(s).Database(database.ID, "auto"), Table: "d1_migrations", Journal: true, Now: time.Now, Sleep: noSleep,
+		Directory: migration.Directory{FS: fstest.MapFS{"0001_a.sql": {Data: []byte("CREATE TABLE a(x)")}}, Pattern: "*.sql"}}
+	if _, err := engine.Migrate(t.Context(), migration.MigrateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	now := migration.Bookmark(database.History()[1].Bookmark)
+	result, err := engine.Restore(t.Context(), migration.RestoreOptions{Bookmark: now, Confirm: func(migration.Result, []string) error {
+		return database.Exec("INSERT INTO a VALUES (1)")
+	}})
+	if rows := database.Rows("SELECT * FROM a"); err != nil || result.Status != migration.Restored || len(rows) > 0 {
+		t.Errorf("Restore() = %s, %v; rows %v", result.Status, err, rows)
 	}
 }
 

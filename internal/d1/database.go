@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -229,26 +230,37 @@ func (d *Database) explain(ctx context.Context, err error, at time.Time) error {
 // Transport implements migration.Transporter.
 func (d *Database) Transport(batch migration.Batch) (string, error) {
 	size := len(queryBody(batch))
+	why := ""
 	switch {
 	case d.transport == "query":
 		return "query", nil
 	case d.transport == "import":
 		return "import (asked for)", incomplete(batch)
 	case d.cut:
-		return "import (the query endpoint's splitter refused a statement)", nil
-	case size <= maxQuery:
+		why = "the query endpoint's splitter refused a statement"
+	case size > maxQuery:
+		why = fmt.Sprintf("%.1f MB, more than the query endpoint takes", float64(size)/1e6)
+	default:
 		return "query", nil
 	}
-	how := fmt.Sprintf("import (%.1f MB, more than the query endpoint takes)", float64(size)/1e6)
+	if err := foreignKeys(batch, why); err != nil {
+		return "", err
+	}
+	return "import (" + why + ")", incomplete(batch)
+}
+
+// foreignKeys refuses to send a batch by import without being asked to, if that would change
+// what it means: users report that the import endpoint obeys PRAGMA foreign_keys, which the
+// query endpoint ignores (drizzle-orm #4938, workers-sdk #9503).
+func foreignKeys(batch migration.Batch, why string) error {
 	for _, s := range batch.Statements {
-		words := statement.Normalize(s.SQL)
-		if len(words) > 1 && words[0] == "pragma" && strings.Contains(strings.Join(words, " "), "foreign_keys") && !strings.Contains(strings.Join(words, " "), "defer_foreign_keys") {
-			return "", &migration.Problem{Kind: migration.Refused, File: s.Migration, Line: s.Line, SQL: s.SQL, State: "nothing was written",
-				Err:  errors.New("this run is too large for the query endpoint, and the import endpoint obeys PRAGMA foreign_keys, which the query endpoint ignores: the migration would not do what it does everywhere else"),
-				Next: "say --transport import if that is meant, or split the run with --to"}
+		if words := statement.Normalize(s.SQL); len(words) > 1 && words[0] == "pragma" && slices.Contains(words, "foreign_keys") {
+			return &migration.Problem{Kind: migration.Refused, File: s.Migration, Line: s.Line, SQL: s.SQL, State: "nothing was written",
+				Err:  fmt.Errorf("this run would have to go by import (%s), and the import endpoint obeys PRAGMA foreign_keys, which the query endpoint ignores: the migration would not do what it does everywhere else", why),
+				Next: "say --transport import if that is meant, or leave the statement out; it does nothing elsewhere"}
 		}
 	}
-	return how, incomplete(batch)
+	return nil
 }
 
 // maxQuery is the size in bytes from which a request goes to the import endpoint. Users
@@ -282,6 +294,9 @@ func (d *Database) Apply(ctx context.Context, batch migration.Batch) error {
 	if d.transport == "auto" && failed.refused() && strings.Contains(failed.Message, "incomplete input") && incomplete(batch) == nil {
 		// The service's own splitter refused a statement, not SQLite. Once the ledger has
 		// shown that nothing was written, the run is sent again, by import.
+		if err := foreignKeys(batch, "the query endpoint's splitter refused a statement"); err != nil {
+			return &migration.ApplyError{Err: err}
+		}
 		d.cut = true
 		return &migration.ApplyError{Err: errors.New("the query endpoint cut a statement in two (incomplete input), so the run goes by import"), Transient: true}
 	}
@@ -304,10 +319,15 @@ func proof(a answer, statements int) error {
 	return nil
 }
 
+// unclear is what the answer to a write, or the lack of one, tells of what became of it.
+func (e *Error) unclear(err error) *migration.ApplyError {
+	return &migration.ApplyError{Err: err, Untouched: e.untouched(), Pending: e.sent && (e.gaveUp || errors.Is(e.Err, context.Canceled)),
+		Transient: e.passes() && !e.gaveUp, After: e.after}
+}
+
 // applyError says what the engine needs to know about a write without a clear success.
 func (c *Client) applyError(failed *Error) *migration.ApplyError {
-	unclear := &migration.ApplyError{Untouched: failed.untouched(), Transient: failed.passes() && !failed.gaveUp, After: failed.after,
-		Pending: failed.sent && errors.Is(failed.Err, context.Canceled)}
+	unclear := failed.unclear(nil)
 	if unclear.After > longestWait {
 		unclear.Transient = false
 	}
@@ -336,8 +356,8 @@ func (d *Database) Restore(ctx context.Context, to migration.Bookmark) (migratio
 		err = unusable("restore the database", "the answer has no bookmark that undoes it")
 	}
 	failed, _ := errors.AsType[*Error](err)
-	unclear := &migration.ApplyError{Untouched: failed.untouched() || failed.Status == http.StatusTooManyRequests || failed.refused(), Err: d.client.problem(failed, needsD1Edit),
-		Pending: failed.sent && errors.Is(failed.Err, context.Canceled)}
+	unclear := failed.unclear(d.client.problem(failed, needsD1Edit))
+	unclear.Untouched = unclear.Untouched || failed.refused() || failed.Status == http.StatusTooManyRequests && !failed.html
 	if unclear.Untouched && failed.Status != 0 {
 		p := &migration.Problem{Err: failed, State: "the database was not restored; it is as it was before", Next: d.client.advice(failed, needsD1Edit)}
 		switch {

@@ -104,13 +104,17 @@ func inline(q migration.Query) string {
 }
 
 // importBatch sends the batch through the import endpoint, which runs a file as one
-// transaction. Its errors say no more than that the outcome has to be read from the ledger.
+// transaction. It always ends with an error: what became of it is for the ledger to say.
 func (d *Database) importBatch(ctx context.Context, batch migration.Batch) error {
 	if err := incomplete(batch); err != nil {
 		return &migration.ApplyError{Err: err, Untouched: true}
 	}
 	c := d.client
-	file := importFile(batch, runOf(batch))
+	run := batch.Run
+	if run == "" {
+		run = rand.Text()
+	}
+	file := importFile(batch, run)
 	hash := md5.Sum(file) // the service's choice: a check of the upload, no secret
 	etag := hex.EncodeToString(hash[:])
 	c.config.Progress(fmt.Sprintf("importing %.1f MB; the database answers nobody else meanwhile", float64(len(file))/1e6))
@@ -138,7 +142,8 @@ func (d *Database) importBatch(ctx context.Context, batch migration.Batch) error
 	if err := d.followImport(ctx, begun); err != nil {
 		return err
 	}
-	return nil
+	// A poll names no import: it may have been somebody else's that is complete.
+	return &migration.ApplyError{Err: errors.New("the service says that an import is complete")}
 }
 
 // followImport asks until the import is over; nil means that it is complete.
@@ -194,10 +199,10 @@ func (d *Database) importStep(ctx context.Context, doing string, body importBody
 
 // upload puts the file where the service said.
 func (c *Client) upload(ctx context.Context, where, etag string, file []byte) *Error {
-	failed := &Error{Doing: "upload the import's file", Method: http.MethodPut, sent: true}
+	failed := &Error{Doing: "upload the import's file", sent: true}
 	response, err := c.signed(ctx, http.MethodPut, where, file)
 	if err != nil {
-		failed.Err = err
+		failed.Err, failed.gaveUp = err, errors.Is(err, errStands)
 		return failed
 	}
 	defer func() { _ = response.Body.Close() }()
@@ -230,25 +235,57 @@ func (c *Client) download(ctx context.Context, where string, w io.Writer) error 
 }
 
 // signed asks a URL that carries its own permission: without the token, and without the
-// URL in errors and logs.
+// URL in errors and logs. A file takes as long as it takes, but something has to move.
 func (c *Client) signed(ctx context.Context, method, where string, body []byte) (*http.Response, error) {
-	request, err := http.NewRequestWithContext(ctx, method, where, bytes.NewReader(body))
+	ctx, cancel := context.WithCancelCause(ctx)
+	watch := time.AfterFunc(c.config.Timeout, func() { cancel(fmt.Errorf("%w for %s", errStands, c.config.Timeout)) })
+	transfer := moving{io.NopCloser(bytes.NewReader(body)), ctx, watch, c.config.Timeout}
+	request, err := http.NewRequestWithContext(ctx, method, where, struct{ io.Reader }{transfer}) // its end is not that of the transfer
 	if err != nil {
+		watch.Stop()
 		return nil, errors.New("the service named no usable address")
+	}
+	if request.ContentLength = int64(len(body)); body == nil {
+		request.Body = nil
 	}
 	c.config.Trace(method + " " + request.URL.Host + " (signed URL)")
 	response, err := c.plain.Do(request)
-	if wrapped, ok := errors.AsType[*url.Error](err); ok {
-		return nil, fmt.Errorf("%s %s: %w", method, request.URL.Host, wrapped.Err)
+	if err != nil {
+		watch.Stop()
+		if wrapped, ok := errors.AsType[*url.Error](err); ok {
+			err = wrapped.Err
+		}
+		if cause := context.Cause(ctx); cause != nil {
+			err = cause
+		}
+		return nil, fmt.Errorf("%s %s: %w", method, request.URL.Host, err)
 	}
-	return response, err
+	transfer.ReadCloser = response.Body
+	response.Body = transfer
+	return response, nil
 }
 
-// runOf names the run: by the journal's key, or without a journal by a key of its own.
-func runOf(batch migration.Batch) string {
-	last := batch.Statements[len(batch.Statements)-1]
-	if last.Migration == "" && len(last.Args) > 1 {
-		return fmt.Sprint(last.Args[0])
+// errStands is why a transfer was given up.
+var errStands = errors.New("nothing has moved")
+
+// moving is a transfer that is given up when nothing has moved for a while.
+type moving struct {
+	io.ReadCloser
+	ctx   context.Context
+	watch *time.Timer // cancels ctx
+	limit time.Duration
+}
+
+func (m moving) Read(p []byte) (int, error) {
+	n, err := m.ReadCloser.Read(p)
+	m.watch.Reset(m.limit)
+	if cause := context.Cause(m.ctx); err != nil && cause != nil {
+		err = cause
 	}
-	return rand.Text()
+	return n, err
+}
+
+func (m moving) Close() error {
+	m.watch.Stop()
+	return m.ReadCloser.Close()
 }

@@ -24,7 +24,7 @@ func (c *Client) Worker(name string) *Worker { return &Worker{client: c, name: n
 
 // Deployed implements migration.Worker: the newest deployment's version, in a gradual
 // deployment the one with the largest share (GET …/workers/scripts/{name}/deployments).
-func (w *Worker) Deployed(ctx context.Context) (string, error) {
+func (w *Worker) Deployed(ctx context.Context) (migration.Deployment, error) {
 	var params workers.ScriptDeploymentGetParams
 	params.AccountID.Value, params.AccountID.Present = w.client.config.AccountID, true
 	doing := fmt.Sprintf("read the deployments of the Worker %q", w.name)
@@ -45,24 +45,25 @@ func (w *Worker) Deployed(ctx context.Context) (string, error) {
 		err = a.result(doing, &result)
 	}
 	if err != nil {
-		return "", w.client.problem(err, needsWorkersRead)
+		return migration.Deployment{}, w.client.problem(err, needsWorkersRead)
 	}
-	version, newest, share := "", "", 0.0
+	var latest migration.Deployment
+	newest := ""
 	for _, deployment := range result.Deployments {
 		if deployment.CreatedOn <= newest {
 			continue
 		}
-		newest, version, share = deployment.CreatedOn, "", 0
+		newest, latest = deployment.CreatedOn, migration.Deployment{}
 		for _, v := range deployment.Versions {
-			if v.Percentage > share {
-				version, share = v.ID, v.Percentage
+			if v.Percentage > latest.Percent {
+				latest = migration.Deployment{Version: v.ID, Percent: v.Percentage}
 			}
 		}
 	}
-	if version == "" {
-		return "", fmt.Errorf("the Worker %q has no deployment", w.name)
+	if latest.Version == "" {
+		return latest, fmt.Errorf("the Worker %q has no deployment", w.name)
 	}
-	return version, nil
+	return latest, nil
 }
 
 // shownVersions is how many versions are worth a look.
@@ -117,12 +118,17 @@ func (w *Worker) Rollback(ctx context.Context, version, why string) error {
 		"annotations": map[string]string{"workers/message": why},
 	}})
 	failed, ok := errors.AsType[*Error](err)
-	switch {
-	case ok && failed.Code == codeSecretsChanged:
-		return &migration.Problem{Err: failed,
-			Next: "the Worker's secrets have changed since that version, and going back would bring back the old ones; look at them, then decide: wrangler rollback " + version + " asks and can do it, and restore without --rollback-worker goes on with the database"}
-	case ok && failed.Status == http.StatusBadRequest:
-		return &migration.Problem{Err: failed, Next: "check the version: wrangler versions list shows those that can be deployed; without --rollback-worker and --worker-version the database alone goes back"}
+	if !ok {
+		return err
 	}
-	return w.client.problem(err, needsWorkersEdit)
+	p := &migration.Problem{Err: failed, Next: w.client.advice(failed, needsWorkersEdit)}
+	switch {
+	case failed.Code == codeSecretsChanged:
+		p.Next = "the Worker's secrets have changed since that version, and going back would bring back the old ones; look at them, then decide: wrangler rollback " + version + " asks and can do it, and restore without --rollback-worker goes on with the database"
+	case failed.Status == http.StatusBadRequest:
+		p.Next = "check the version: wrangler versions list shows those that can be deployed; without --rollback-worker and --worker-version the database alone goes back"
+	}
+	unclear := failed.unclear(p)
+	unclear.Untouched = unclear.Untouched || failed.Code != 0 && failed.Status < http.StatusInternalServerError // the API's own no
+	return unclear
 }

@@ -58,22 +58,19 @@ func compare(files []Migration, past recorded) Comparison {
 			c.Duplicates = append(c.Duplicates, numbers[n])
 		}
 	}
-	c.Held, c.HoldEnded = hold(byName, past)
+	c.Held, c.HoldEnded = hold(files, past)
 	return c
 }
 
 // hold returns what is held. A hold ends as a whole as soon as one of its files has
 // changed or is gone: the team has then decided how to go on.
-func hold(files map[string]Migration, past recorded) (held []string, ended string) {
+func hold(files []Migration, past recorded) (held []string, ended string) {
 	for _, h := range past.held() {
-		if past.applied(h.Name) {
-			continue
-		}
-		f, ok := files[h.Name]
+		i := slices.IndexFunc(files, func(f Migration) bool { return f.Name == h.Name })
 		switch {
-		case !ok:
+		case i < 0:
 			return nil, fmt.Sprintf("the hold is over: %s is gone", h.Name)
-		case h.SHA256 != "" && h.SHA256 != f.SHA256:
+		case h.SHA256 != "" && h.SHA256 != files[i].SHA256:
 			return nil, fmt.Sprintf("the hold is over: %s has changed since it was undone", h.Name)
 		}
 		held = append(held, h.Name)
@@ -82,21 +79,21 @@ func hold(files map[string]Migration, past recorded) (held []string, ended strin
 	return held, ""
 }
 
-// holdAfter returns what is to be held after a restore: what was held before and what
-// the restore undid, less what is applied in the restored state.
-func holdAfter(before, after recorded) (undone, held []File) {
+// holdAfter returns what is to be held after a restore: what was held before and what the
+// restore undid, less what is applied in the restored state.
+func holdAfter(held []File, before, after recorded) (undone, holding []File) {
 	for _, row := range before.ledger {
 		if !after.applied(row.Name) {
 			undone = append(undone, File{Name: row.Name, SHA256: before.hash(row.Name)})
 		}
 	}
-	for _, f := range slices.Concat(before.held(), undone) {
-		known := slices.ContainsFunc(held, func(h File) bool { return h.Name == f.Name })
+	for _, f := range slices.Concat(held, undone) {
+		known := slices.ContainsFunc(holding, func(h File) bool { return h.Name == f.Name })
 		if !known && !after.applied(f.Name) {
-			held = append(held, f)
+			holding = append(holding, f)
 		}
 	}
-	return undone, held
+	return undone, holding
 }
 
 // upTo returns the migrations up to and including the one named to; all for "". The

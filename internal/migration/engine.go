@@ -72,6 +72,7 @@ type Result struct {
 	Comparison       Comparison
 	Applied          []Migration // by this run; baseline: recorded
 	NotRun           []Migration // planned, but not applied
+	Unclear          []Migration // of those not run: the ones that may have been committed
 	Undone           []File      // restore: what it undid
 	Holding          []File      // restore: what is held from now on
 	Rehearsal        Rehearsal
@@ -82,6 +83,8 @@ type Result struct {
 	Transport        string   // how the batch is sent, where there is a choice
 	Warnings         []string // what could not be found out and stopped nothing
 	Elapsed          time.Duration
+
+	workerAsked bool
 }
 
 // MigrateOptions are the choices of one migrate run.
@@ -219,6 +222,9 @@ func (e *Engine) plan(ctx context.Context, result *Result, o MigrateOptions) ([]
 		return nil, err
 	}
 	past, err := e.past(ctx, result)
+	if err == nil {
+		err = past.unsound
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -284,8 +290,9 @@ func (e *Engine) bookmark(ctx context.Context, result *Result) error {
 	if err != nil {
 		return err
 	}
+	known := bookmark == result.Bookmark
 	result.Bookmark = bookmark
-	if e.OnBookmark != nil {
+	if e.OnBookmark != nil && !known {
 		e.OnBookmark(bookmark)
 	}
 	return nil
@@ -293,13 +300,17 @@ func (e *Engine) bookmark(ctx context.Context, result *Result) error {
 
 // deployed notes the Worker's version. Not being able to read it stops nothing.
 func (e *Engine) deployed(ctx context.Context, result *Result) {
-	if e.Worker == nil || result.WorkerVersion != "" || len(result.Warnings) > 0 {
+	if e.Worker == nil || result.workerAsked {
 		return
 	}
-	version, err := e.Worker.Deployed(ctx)
+	result.workerAsked = true
+	deployment, err := e.Worker.Deployed(ctx)
 	switch {
 	case err == nil:
-		result.WorkerVersion = version
+		result.WorkerVersion = deployment.Version
+		if !deployment.only(deployment.Version) {
+			result.Warnings = append(result.Warnings, fmt.Sprintf("the Worker is being deployed gradually: version %s, which serves %.4g %% of the requests, counts as deployed", deployment.Version, deployment.Percent))
+		}
 	case ctx.Err() == nil:
 		result.Warnings = append(result.Warnings, fmt.Sprintf("the Worker's deployed version is not recorded: %v", err))
 	}
@@ -324,13 +335,22 @@ func (e *Engine) batch(group []Migration, result *Result, release bool) Batch {
 		for _, s := range m.Statements {
 			batch.Statements = append(batch.Statements, BatchStatement{Query: Query{SQL: s.SQL}, Migration: m.Name, Line: s.Line})
 		}
+		if m.mentions(e.Table) {
+			batch.Statements = append(batch.Statements, keepLedger(e.Table, m.Name))
+		}
 		entry.Migrations = append(entry.Migrations, File{m.Name, m.SHA256})
 	}
-	if release && len(result.Comparison.Held) > 0 {
-		entry.SetsHold = true
-	}
+	// A hold that is over has to be so for good: its files are about to be applied, and
+	// then nothing shows any more that one of them has changed or gone.
+	entry.SetsHold = release && len(result.Comparison.Held) > 0 || result.Comparison.HoldEnded != ""
+	return e.journalled(batch, entry)
+}
+
+// journalled adds the journal row to a batch.
+func (e *Engine) journalled(batch Batch, entry Entry) Batch {
 	if e.Journal {
 		batch.Statements = append(batch.Statements, journalStatements(entry)...)
+		batch.Run = entry.Run
 	}
 	return batch
 }
@@ -410,7 +430,10 @@ func (e *Engine) commit(ctx context.Context, batch Batch, group []Migration, res
 		if cause == nil {
 			return nil
 		}
-		again, err := e.outcome(ctx, cause, batch, group, result)
+		again, err := e.outcome(ctx, cause, batch, group, result, send > 1)
+		if p, ok := errors.AsType[*Problem](err); ok && p.Kind == Unknown {
+			result.Unclear = group
+		}
 		if !again || send == sends || ctx.Err() != nil {
 			return err
 		}
@@ -418,8 +441,18 @@ func (e *Engine) commit(ctx context.Context, batch Batch, group []Migration, res
 		pause := max(wait, unclear.After)
 		wait *= 2
 		e.progress(fmt.Sprintf("%v; the database shows that nothing was committed: sending again in %s", cause, pause.Round(time.Second)))
-		if e.sleep(ctx, pause) != nil {
+		if err := e.sleep(ctx, pause); err != nil {
 			return err
+		}
+		if batch.Planned != "" && pause >= freshness {
+			// The way back is to lead to the moment before the write, not before the wait.
+			now := *result
+			if err := e.bookmark(ctx, &now); err != nil {
+				return err
+			}
+			if batch = batch.rebased(now.Bookmark); len(result.Applied) == 0 {
+				result.Bookmark = now.Bookmark
+			}
 		}
 	}
 }
@@ -438,8 +471,8 @@ func (e *Engine) sleep(ctx context.Context, d time.Duration) error {
 
 // outcome turns the error of an Apply into what is true of the database; nil means that
 // the batch was committed all the same. again tells that it was not, and that sending the
-// same batch again makes sense.
-func (e *Engine) outcome(ctx context.Context, cause error, batch Batch, group []Migration, result *Result) (again bool, err error) {
+// same batch again makes sense; resent, that it was sent before.
+func (e *Engine) outcome(ctx context.Context, cause error, batch Batch, group []Migration, result *Result, resent bool) (again bool, err error) {
 	if errors.Is(cause, ErrMoved) {
 		return false, cause
 	}
@@ -456,7 +489,8 @@ func (e *Engine) outcome(ctx context.Context, cause error, batch Batch, group []
 			}
 			p = locate(refused, batch, group)
 		} else if known, ok := errors.AsType[*Problem](cause); ok {
-			p = &Problem{Kind: known.Kind, Err: known.Err, Next: known.Next}
+			whole := *known
+			p = &whole
 		}
 		p.State = e.stateAfter(result)
 		return p
@@ -475,18 +509,17 @@ func (e *Engine) outcome(ctx context.Context, cause error, batch Batch, group []
 	defer cancel()
 	e.progress("asking the database what it has committed")
 	past, err := readRecorded(asking, e.Environment, e.Table)
+	if err == nil && past.torn(group, batch.Run) {
+		past, err = readRecorded(asking, e.Environment, e.Table)
+	}
+	if err == nil && len(group) > 0 {
+		err = past.unsound
+	}
 	if err != nil {
 		return false, &Problem{Kind: Unknown, Err: fmt.Errorf("%w; and then the ledger could not be read: %w", cause, err), State: "it is not known whether the run was committed",
 			Next: fmt.Sprintf("look again when the database answers: d1-rewind status; running again is safe, nothing is applied twice; the state before is %s", result.Bookmark)}
 	}
-	present := 0
-	for _, m := range group {
-		if past.applied(m.Name) {
-			present++
-		}
-	}
-	run := batch.run()
-	ours := slices.ContainsFunc(past.journal, func(j Entry) bool { return j.Run == run })
+	present, ours := past.present(group), past.has(batch.Run)
 	switch {
 	case ours && present == len(group):
 		return false, nil
@@ -495,9 +528,9 @@ func (e *Engine) outcome(ctx context.Context, cause error, batch Batch, group []
 			Next: fmt.Sprintf("look again in a minute: d1-rewind status; running again is safe, nothing is applied twice; the state before is %s", result.Bookmark)}
 	case present == 0 && !ours:
 		return isUnclear && unclear.Transient, notApplied()
-	case run == "" && present == len(group) && !isRefused: // without a journal the ledger alone judges
+	case batch.Run == "" && present == len(group) && (resent || !isRefused): // without a journal the ledger alone judges
 		return false, nil
-	case isRefused && refused.byRival(batch, e.Table), past.byOthers(group):
+	case isRefused && refused.byRival(batch, e.Table), past.journalled(group):
 		result.Rival = true
 		return false, errRival
 	default:
@@ -507,30 +540,24 @@ func (e *Engine) outcome(ctx context.Context, cause error, batch Batch, group []
 	}
 }
 
-// afterwards is the context for finding out what a write did. A cancelled run asks too,
-// within the few seconds that a cancelled job has.
-func afterwards(ctx context.Context) (context.Context, context.CancelFunc) {
-	if ctx.Err() != nil {
-		return context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
-	}
-	return context.WithCancel(context.WithoutCancel(ctx))
-}
+// lastWords is how long a cancelled run still asks what it has done: a job that is
+// cancelled has but a few seconds.
+const lastWords = 5 * time.Second
 
-// run returns the journal's key of the batch, "" if it writes no journal row.
-func (b Batch) run() string {
-	last := b.Statements[len(b.Statements)-1]
-	if last.Migration == "" && len(last.Args) > 1 {
-		return text(last.Args[0])
-	}
-	return ""
+// afterwards is the context for finding out what a write did. A cancelled run asks too,
+// within its last words.
+func afterwards(ctx context.Context) (context.Context, context.CancelFunc) {
+	asking, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() { time.AfterFunc(lastWords, cancel) })
+	return asking, func() { stop(); cancel() }
 }
 
 // byRival tells whether the ledger's UNIQUE name refused the statement: the migration was
 // applied since the run was planned. Where the database did not say which statement it
 // was, its words have to do.
 func (e *StatementError) byRival(batch Batch, table string) bool {
-	if e.Index < 0 {
-		return strings.Contains(e.Text, "UNIQUE constraint failed: "+table+".name")
+	if e.Index < 0 { // SQLite names the table as it was created, in whatever letters
+		return strings.Contains(strings.ToLower(e.Text), strings.ToLower("UNIQUE constraint failed: "+table+".name"))
 	}
 	if e.Index >= len(batch.Statements) || !strings.Contains(e.Text, "UNIQUE constraint failed") {
 		return false
@@ -583,19 +610,17 @@ func locate(refused *StatementError, batch Batch, plan []Migration) *Problem {
 
 // settle gives a result that ends with err its status.
 func (r Result) settle(err error) (Result, error) {
-	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
-		state := "nothing was written"
-		if len(r.Applied) > 0 {
-			state = "applied and kept: " + strings.Join(names(r.Applied), ", ")
-		}
-		err = &Problem{Kind: Stopped, Err: errors.New("interrupted"), State: state, Next: "run again to go on"}
-	}
-	r.Status = Failure
 	p, ok := errors.AsType[*Problem](err)
-	if !ok {
+	switch {
+	case ok && p.Kind == Unknown: // interrupted or not, it says what is known
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		p = &Problem{Kind: Stopped, Err: errors.New("interrupted"), Next: "run again to go on"}
+		err = p
+	case !ok:
 		p = &Problem{Err: err}
 		err = p
 	}
+	r.Status = Failure
 	switch p.Kind {
 	case Refused:
 		r.Status = Refusal
@@ -603,6 +628,8 @@ func (r Result) settle(err error) (Result, error) {
 		r.Status = Uncertain
 	}
 	switch {
+	case p.Kind == Unknown && len(r.Applied) > 0:
+		p.State += "; applied before that and kept: " + strings.Join(names(r.Applied), ", ")
 	case p.State != "" && p.State != stateUntouched:
 	case len(r.Applied) > 0: // what failed did not write, but what came before it did
 		p.State = "applied before that and kept: " + strings.Join(names(r.Applied), ", ")

@@ -60,6 +60,8 @@ type Batch struct {
 	// ledger's UNIQUE name.
 	Planned    Bookmark
 	Statements []BatchStatement
+	// Run is the key of the journal row that the batch writes last; "" if it writes none.
+	Run string
 }
 
 // BatchStatement is one statement of a Batch.
@@ -119,14 +121,25 @@ type Transporter interface {
 
 // A Worker is the deployed program that uses the database.
 type Worker interface {
-	// Deployed returns the id of the version that serves the requests.
-	Deployed(ctx context.Context) (version string, err error)
+	// Deployed returns the version that serves the requests, in a gradual deployment the one
+	// that serves most of them.
+	Deployed(ctx context.Context) (Deployment, error)
 	// Versions describes the latest versions that could be deployed, newest first, one
 	// line each.
 	Versions(ctx context.Context) ([]string, error)
-	// Rollback makes version serve all requests; why is kept with the deployment.
+	// Rollback makes version serve all requests; why is kept with the deployment. An
+	// *ApplyError means that it may have happened, unless it says Untouched.
 	Rollback(ctx context.Context, version, why string) error
 }
+
+// Deployment is a version of a Worker that serves requests.
+type Deployment struct {
+	Version string
+	Percent float64 // of the requests; less than 100 in a gradual deployment
+}
+
+// only tells whether version alone serves the requests.
+func (d Deployment) only(version string) bool { return d.Version == version && d.Percent >= 100 }
 
 // A Resetter is an environment that may be emptied: a local one.
 type Resetter interface {

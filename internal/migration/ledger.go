@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"github.com/d1-rewind/d1-rewind/internal/statement"
 )
 
 // JournalTable is the table of our own that keeps what wrangler's ledger can't.
@@ -67,6 +69,19 @@ func insertLedger(table, name string) BatchStatement {
 	return BatchStatement{Query: Query{SQL: "INSERT INTO " + quoteName(table) + " (name) VALUES (?)", Args: []any{name}}}
 }
 
+// keepLedger puts the row of insertLedger back where the migration itself has removed it:
+// one that squashes its predecessors may empty the ledger. wrangler writes its row last.
+func keepLedger(table, name string) BatchStatement {
+	return BatchStatement{Query: Query{SQL: "INSERT OR IGNORE INTO " + quoteName(table) + " (name) VALUES (?)", Args: []any{name}}}
+}
+
+// mentions tells whether a statement of m has table among its words, however it is quoted.
+func (m Migration) mentions(table string) bool {
+	return slices.ContainsFunc(m.Statements, func(s statement.Statement) bool {
+		return slices.ContainsFunc(statement.Normalize(s.SQL), func(word string) bool { return strings.EqualFold(strings.Trim(word, "\"'"), table) })
+	})
+}
+
 const createJournal = `CREATE TABLE IF NOT EXISTS ` + JournalTable + ` (
   id             INTEGER PRIMARY KEY,
   run            TEXT NOT NULL UNIQUE,
@@ -106,16 +121,35 @@ VALUES (?, ?, ?, ?, ?, nullif(?, ''), nullif(?, ''), ?, ?, ?, ?, ?, ?)`,
 	}
 }
 
+// bookmarkArg is where journalStatements has the bookmark among the arguments.
+const bookmarkArg = 4
+
+// rebased is the batch with another bookmark in its journal row: that of the state before
+// it, where time has passed since the batch was made.
+func (b Batch) rebased(before Bookmark) Batch {
+	b.Planned = before
+	if b.Run == "" {
+		return b
+	}
+	last := len(b.Statements) - 1
+	b.Statements = slices.Clone(b.Statements)
+	b.Statements[last].Args = slices.Clone(b.Statements[last].Args)
+	b.Statements[last].Args[bookmarkArg] = string(before)
+	return b
+}
+
 // recorded is what a database says of its own past.
 type recorded struct {
-	ledgerExists bool
-	ledger       []LedgerRow
-	journal      []Entry // oldest first
+	ledger  []LedgerRow
+	journal []Entry // oldest first
+	// unsound says why ledger or journal can't be relied on; nil where they can. A restore
+	// has to work all the same: it may be what mends them.
+	unsound error
 }
 
 // readRecorded reads ledger and journal, either of which may not exist, at the same time:
-// a missing one fails the whole request of an environment that runs queries as one. A
-// ledger that can't keep the promise of exactly once is a *Problem of kind Refused.
+// a missing one fails the whole request of an environment that runs queries as one. The
+// error is for a database that could not be read; see recorded.unsound for what stands in it.
 func readRecorded(ctx context.Context, env Environment, table string) (recorded, error) {
 	var ledgerRows, journalRows []Rows
 	reads, ctx := errgroup.WithContext(ctx)
@@ -142,12 +176,12 @@ func readRecorded(ctx context.Context, env Environment, table string) (recorded,
 		if unique.Err != nil || columns.Err != nil {
 			return r, fmt.Errorf("read the columns of %q: %w", table, errors.Join(unique.Err, columns.Err))
 		}
-		if err := checkLedger(table, columns, unique); err != nil {
-			return r, err
-		}
-		r.ledgerExists = true
+		r.unsound = checkLedger(table, columns, unique)
 		name, at := slices.Index(ledger.Columns, "name"), slices.Index(ledger.Columns, "applied_at")
 		for _, v := range ledger.Values {
+			if name < 0 {
+				break
+			}
 			row := LedgerRow{Name: text(v[name])}
 			if at >= 0 {
 				row.AppliedAt = text(v[at])
@@ -159,8 +193,8 @@ func readRecorded(ctx context.Context, env Environment, table string) (recorded,
 	}
 	switch {
 	case journal.Err == nil:
-		if r.journal, err = parseJournal(journal); err != nil {
-			return r, fmt.Errorf("read journal %q: %w", JournalTable, err)
+		if r.journal, err = parseJournal(journal); err != nil && r.unsound == nil {
+			r.unsound = fmt.Errorf("read journal %q: %w", JournalTable, err)
 		}
 	case !missingTable(journal.Err, JournalTable):
 		return r, fmt.Errorf("read journal %q: %w", JournalTable, journal.Err)
@@ -169,6 +203,7 @@ func readRecorded(ctx context.Context, env Environment, table string) (recorded,
 }
 
 // checkLedger refuses a table that is no ledger, or one in which a name could stand twice.
+// The error is a *Problem of kind Refused.
 func checkLedger(table string, columns, unique Rows) error {
 	var names, keys []string
 	for _, v := range columns.Values {
@@ -256,11 +291,11 @@ func (r recorded) hash(name string) string {
 }
 
 // held returns the migrations that the last word in the journal holds and that are not
-// applied. It does not look at files; Compare does.
+// applied. It does not look at files; hold does.
 func (r recorded) held() []File {
 	for _, e := range slices.Backward(r.journal) {
 		if e.SetsHold {
-			return e.Hold
+			return slices.DeleteFunc(slices.Clone(e.Hold), func(f File) bool { return r.applied(f.Name) })
 		}
 	}
 	return nil
@@ -271,10 +306,11 @@ func (r recorded) applied(name string) bool {
 }
 
 // workerVersion returns the Worker's version from before the first run that a restore to
-// target undoes, "" if none was recorded. Bookmarks of one database sort by time.
+// target undoes, "" if that run did not record it: a later run's version may be one that
+// needs what is undone. Bookmarks of one database sort by time.
 func (r recorded) workerVersion(target Bookmark) string {
 	for _, e := range r.journal {
-		if e.Kind == "migrate" && e.Bookmark >= target && e.WorkerVersion != "" {
+		if e.Kind == "migrate" && e.Bookmark >= target {
 			return e.WorkerVersion
 		}
 	}
@@ -308,8 +344,31 @@ func (r recorded) undoneBy(target Bookmark, at time.Time) []string {
 	return undone
 }
 
-// byOthers tells whether the journal has runs that applied some of group.
-func (r recorded) byOthers(group []Migration) bool {
+// present counts the migrations of group that are applied.
+func (r recorded) present(group []Migration) int {
+	n := 0
+	for _, m := range group {
+		if r.applied(m.Name) {
+			n++
+		}
+	}
+	return n
+}
+
+// has tells whether the journal has the row of the given run.
+func (r recorded) has(run string) bool {
+	return run != "" && slices.ContainsFunc(r.journal, func(j Entry) bool { return j.Run == run })
+}
+
+// torn tells whether ledger and journal look as if a commit had come between the two reads,
+// or as if they had been written by something that keeps no journal.
+func (r recorded) torn(group []Migration, run string) bool {
+	n := r.present(group)
+	return n > 0 && !r.journalled(group) || n < len(group) && r.has(run)
+}
+
+// journalled tells whether the journal has runs that applied some of group.
+func (r recorded) journalled(group []Migration) bool {
 	return slices.ContainsFunc(r.journal, func(j Entry) bool {
 		return j.Kind != "restore" && slices.ContainsFunc(j.Migrations, func(f File) bool {
 			return slices.ContainsFunc(group, func(m Migration) bool { return m.Name == f.Name })

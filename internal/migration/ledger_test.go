@@ -1,7 +1,9 @@
 package migration
 
 import (
+	"context"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -36,4 +38,26 @@ func TestUndoneBy(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestAfterwards(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) { // its clock passes at once
+		ctx, cancel := context.WithCancel(t.Context())
+		asking, done := afterwards(ctx)
+		defer done()
+		time.Sleep(time.Hour)
+		if asking.Err() != nil {
+			t.Error("a run that goes on is cut short")
+		}
+		cancel()
+		time.Sleep(lastWords - time.Second)
+		if asking.Err() != nil {
+			t.Error("a cancelled run has no last words")
+		}
+		time.Sleep(2 * time.Second)
+		if asking.Err() == nil {
+			t.Error("a cancelled run asks for ever")
+		}
+	})
 }

@@ -31,6 +31,7 @@ func (e *Engine) Restore(ctx context.Context, o RestoreOptions) (Result, error) 
 		return result.settle(usage("copy it whole from the run that printed it, or go by --timestamp or --before",
 			"%q is not a bookmark; it looks like 00000085-0000024c-00004c6d-8e61117bf38d7adb71b934ebbf891683", string(o.Bookmark)))
 	}
+	read := e.Now()
 	before, err := e.past(ctx, &result)
 	if err != nil {
 		return result.settle(err)
@@ -53,6 +54,15 @@ func (e *Engine) Restore(ctx context.Context, o RestoreOptions) (Result, error) 
 			return result.settle(err)
 		}
 	}
+	if o.Confirm != nil || o.RollbackWorker || e.Now().Sub(read) > freshness {
+		if before, err = e.past(ctx, &result); err != nil { // somebody may have written meanwhile
+			return result.settle(err)
+		}
+		undoes = before.undoneBy(result.Target, o.Timestamp)
+	}
+	if before.unsound != nil {
+		result.Warnings = append(result.Warnings, fmt.Sprintf("what the restore takes back is not known for sure: %v", before.unsound))
+	}
 	if result.Target == result.Bookmark {
 		result.Status, result.PreviousBookmark = UpToDate, result.Bookmark
 		return result, nil
@@ -65,16 +75,26 @@ func (e *Engine) Restore(ctx context.Context, o RestoreOptions) (Result, error) 
 	}
 	e.progress(fmt.Sprintf("restoring the database to %s; %s undoes that", result.Target, result.Bookmark))
 	undo, err := e.Environment.Restore(ctx, result.Target)
-	if err != nil {
+	switch {
+	case err != nil:
 		if undo, err = e.restored(ctx, &result, before, err); err != nil {
 			return result.settle(err)
 		}
+		result.Warnings = append(result.Warnings, fmt.Sprintf("the answer to the restore was lost: %s is the last bookmark known from before it, and lacks what was written in the moment between", undo))
+	case undo != result.Bookmark:
+		result.Warnings = append(result.Warnings, fmt.Sprintf("something was written between the last look (%s) and the restore: it is taken back, too, and if it was a migration that is not held", result.Bookmark))
 	}
 	result.PreviousBookmark = undo
-	if err := e.hold(context.WithoutCancel(ctx), &result, before); err != nil {
-		return result.settle(&Problem{Err: fmt.Errorf("restored, NOT held: %w", err),
+	if err := e.hold(ctx, &result, before); err != nil {
+		p := &Problem{Err: fmt.Errorf("restored, NOT held: %w", err),
 			State: fmt.Sprintf("the database is back at %s, but the next migrate will apply again what the restore undid", result.Target),
-			Next:  fmt.Sprintf("remove or mend these files before the next migrate, or undo: d1-rewind restore --bookmark %s", undo)})
+			Next:  fmt.Sprintf("remove or mend these files before the next migrate, or undo: d1-rewind restore --bookmark %s", undo)}
+		if unknown, ok := errors.AsType[*Problem](err); ok && unknown.Kind == Unknown {
+			p.Kind, p.Err = Unknown, fmt.Errorf("restored, but it is not known whether what that undid is held: %w", err)
+			p.State = fmt.Sprintf("the database is back at %s", result.Target)
+			p.Next = fmt.Sprintf("d1-rewind status shows what is held; if nothing is, the next migrate applies again what the restore undid; to undo it: d1-rewind restore --bookmark %s", undo)
+		}
+		return result.settle(p)
 	}
 	result.Status = Restored
 	return result, nil
@@ -97,7 +117,7 @@ func (e *Engine) rollbackWorker(ctx context.Context, result *Result, o RestoreOp
 		return usage("name it with --worker-version, or leave out --rollback-worker"+there,
 			"the journal recorded no Worker version for the runs after %s", result.Target)
 	}
-	if version == result.WorkerVersion {
+	if now, err := e.Worker.Deployed(ctx); err == nil && now.only(version) {
 		e.progress("the Worker runs version " + version + " already")
 		return nil
 	}
@@ -107,29 +127,34 @@ func (e *Engine) rollbackWorker(ctx context.Context, result *Result, o RestoreOp
 		result.WorkerRolledBack = version
 		return nil
 	}
+	refused := &Problem{Err: fmt.Errorf("put the Worker back to version %s: %w", version, err), State: "neither the Worker nor the database was changed",
+		Next: "put the Worker back by hand (wrangler rollback), then restore without --rollback-worker"}
+	if known, ok := errors.AsType[*Problem](err); ok && known.Next != "" {
+		refused.Next = known.Next
+	}
+	unclear, ok := errors.AsType[*ApplyError](err)
+	if !ok || unclear.Untouched {
+		return refused
+	}
 	asking, cancel := afterwards(ctx)
 	defer cancel()
 	now, readErr := e.Worker.Deployed(asking)
 	unknown := func(why string) error {
-		return &Problem{Kind: Unknown, Err: fmt.Errorf("put the Worker back to version %s: %v%s", version, err, why),
+		return &Problem{Kind: Unknown, Err: fmt.Errorf("put the Worker back to version %s: %w; %s", version, err, why),
 			State: "it is not known whether the Worker was put back; the database was not touched",
 			Next:  "look at the deployed version (wrangler deployments status), then run the same restore again: a Worker that is in place is left alone"}
 	}
 	switch {
 	case readErr != nil:
-		return unknown(fmt.Sprintf("; and then its deployments could not be read: %v", readErr))
-	case now == version:
-		result.WorkerRolledBack = version // only the answer was lost
+		return unknown(fmt.Sprintf("and then its deployments could not be read: %v", readErr))
+	case now.only(version): // only the answer was lost
+		result.WorkerRolledBack = version
 		return nil
-	case errors.Is(err, context.Canceled): // given up while it was under way
-		return unknown("; so far it runs " + now)
+	case unclear.Pending:
+		return unknown("so far it runs " + now.Version)
+	default:
+		return refused
 	}
-	p := &Problem{Err: fmt.Errorf("put the Worker back to version %s: %w", version, err), State: "neither the Worker nor the database was changed",
-		Next: "put the Worker back by hand (wrangler rollback), then restore without --rollback-worker"}
-	if known, ok := errors.AsType[*Problem](err); ok && known.Next != "" {
-		p.Next = known.Next
-	}
-	return p
 }
 
 // halfDone adds to the problem of a restore that ended after the Worker was put back what
@@ -169,13 +194,12 @@ func (e *Engine) restored(ctx context.Context, result *Result, before recorded, 
 		now, err = e.Environment.Bookmark(asking, time.Time{})
 	}
 	unknown := func(err error) *Problem {
-		return &Problem{Kind: Unknown, Err: fmt.Errorf("restore to %s: %v", result.Target, err), State: "it is not known whether the database was restored; the restore is not repeated",
-			Next: fmt.Sprintf("look at d1-rewind status and at the data; if it was restored, this undoes it: d1-rewind restore --bookmark %s; if not, run the same restore again", result.Bookmark)}
+		return &Problem{Kind: Unknown, Err: fmt.Errorf("restore to %s: %w", result.Target, err), State: "it is not known whether the database was restored; the restore is not repeated",
+			Next: fmt.Sprintf("look at d1-rewind status and at the data; if it was not restored, run the same restore again; if it was, nothing holds what that undid: "+
+				"undo it with d1-rewind restore --bookmark %s, then restore again", result.Bookmark)}
 	}
 	gone := func(row LedgerRow) bool { return !after.applied(row.Name) }
-	rewound := func(entry Entry) bool {
-		return !slices.ContainsFunc(after.journal, func(k Entry) bool { return k.Run == entry.Run })
-	}
+	rewound := func(entry Entry) bool { return !after.has(entry.Run) }
 	switch {
 	case err != nil:
 		return "", unknown(fmt.Errorf("%w; and then the database could not be read: %w", cause, err))
@@ -188,29 +212,42 @@ func (e *Engine) restored(ctx context.Context, result *Result, before recorded, 
 	}
 }
 
-// hold finds out what a restore undid and writes it into the restored database.
+// hold finds out what a restore undid and writes it into the restored database. It does so
+// also when the run is cancelled meanwhile.
 func (e *Engine) hold(ctx context.Context, result *Result, before recorded) error {
+	ctx = context.WithoutCancel(ctx)
 	after, err := readRecorded(ctx, e.Environment, e.Table)
 	if err != nil {
 		return err
 	}
-	result.Undone, result.Holding = holdAfter(before, after)
+	files, filesErr := e.Directory.Read() // a restore does without them where they can't be read
+	held := before.held()
+	if _, ended := hold(files, before); filesErr == nil && ended != "" {
+		held = nil
+	}
+	result.Undone, result.Holding = holdAfter(held, before, after)
 	if !e.Journal {
-		result.Holding = nil
-		return nil
+		result.Holding, after.journal = nil, nil
+	} else if len(result.Holding) > 0 || len(after.held()) > 0 {
+		entry := e.entry("restore", result.PreviousBookmark)
+		entry.Migrations, entry.Hold, entry.SetsHold = result.Undone, result.Holding, true
+		for _, j := range before.journal {
+			if !after.has(j.Run) {
+				j.Undone = nil // each row keeps its own; nesting them would grow without end
+				entry.Undone = append(entry.Undone, j)
+			}
+		}
+		if err := e.commit(ctx, e.journalled(Batch{}, entry), nil, result); err != nil {
+			return err
+		}
+		after.journal = append(after.journal, entry)
 	}
-	if len(result.Holding) == 0 && len(after.held()) == 0 {
-		return nil
-	}
-	entry := e.entry("restore", result.PreviousBookmark)
-	entry.Migrations, entry.Hold, entry.SetsHold = result.Undone, result.Holding, true
-	for _, j := range before.journal {
-		if !slices.ContainsFunc(after.journal, func(k Entry) bool { return k.Run == j.Run }) {
-			j.Undone = nil // each row keeps its own; nesting them would grow without end
-			entry.Undone = append(entry.Undone, j)
+	if filesErr == nil {
+		if result.Comparison = compare(files, after); result.Comparison.HoldEnded != "" {
+			result.Holding = nil
 		}
 	}
-	return e.commit(ctx, Batch{Statements: journalStatements(entry)}, nil, result)
+	return nil
 }
 
 // target resolves the options to a bookmark. Errors are *Problems of kind Usage.
@@ -321,9 +358,7 @@ func (e *Engine) Baseline(ctx context.Context, to string, force bool, prove func
 		batch.Statements = append(batch.Statements, insertLedger(e.Table, m.Name))
 		entry.Migrations = append(entry.Migrations, File{m.Name, m.SHA256})
 	}
-	if e.Journal {
-		batch.Statements = append(batch.Statements, journalStatements(entry)...)
-	}
+	batch = e.journalled(batch, entry)
 	if err := e.commit(ctx, batch, plan, &result); err != nil {
 		if errors.Is(err, ErrMoved) || errors.Is(err, errRival) {
 			err = &Problem{Err: err, State: stateUntouched, Next: "run again"}

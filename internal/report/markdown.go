@@ -13,7 +13,7 @@ func Markdown(r Report) string {
 	switch {
 	case r.Err != nil:
 		mark = "❌"
-	case len(r.PendingNames()) > 0:
+	case r.Command != "restore" && len(r.PendingNames()) > 0:
 		mark = "🟡"
 	}
 	fmt.Fprintf(&b, "### %s d1-rewind %s: %s\n\n", mark, escape(r.Command), escape(r.Verdict()))
@@ -69,7 +69,7 @@ func code(s string) string { return "<code>" + entities(s) + "</code>" }
 func entities(s string) string {
 	return strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", "\\", "&#92;", "`", "&#96;", "*", "&#42;", "_", "&#95;",
 		"[", "&#91;", "]", "&#93;", "|", "&#124;", "~", "&#126;", "@", "&#64;", "#", "&#35;", "://", "&#58;//", "www.", "www&#46;",
-	).Replace(strings.Join(strings.Fields(printable(s)), " "))
+	).Replace(strings.Join(strings.Fields(Printable(s)), " "))
 }
 
 // fence puts s into a code block that s can't close.

@@ -66,17 +66,20 @@ func (r Report) AppliedNames() []string {
 	return names(r.Result.Applied)
 }
 
-// PendingNames is the contract's "pending": what is not applied when the command ends.
+// PendingNames is the contract's "pending": what is not applied when the command ends, as
+// far as that is known.
 func (r Report) PendingNames() []string {
-	applied := names(r.Result.Applied)
-	return slices.DeleteFunc(names(r.Result.Comparison.Pending), func(n string) bool { return slices.Contains(applied, n) })
+	not := names(slices.Concat(r.Result.Applied, r.Result.Unclear))
+	return slices.DeleteFunc(names(r.Result.Comparison.Pending), func(n string) bool { return slices.Contains(not, n) })
 }
 
 // HeldNames is the contract's "held".
 func (r Report) HeldNames() []string {
 	held := list(r.Result.Comparison.Held)
 	for _, f := range r.Result.Holding {
-		held = append(held, f.Name)
+		if !slices.Contains(held, f.Name) {
+			held = append(held, f.Name)
+		}
 	}
 	applied := names(r.Result.Applied)
 	return slices.DeleteFunc(held, func(n string) bool { return slices.Contains(applied, n) })
@@ -254,6 +257,10 @@ func (r Report) Notes() []string {
 	}
 	if len(r.Result.Holding) > 0 {
 		add("held from now on, until a file changes or --release-hold: %s", fileNames(r.Result.Holding))
+	}
+	if r.Result.Status == migration.Restored {
+		held := r.HeldNames()
+		add("pending and not held, so the next migrate applies it: %s", slices.DeleteFunc(r.PendingNames(), func(n string) bool { return slices.Contains(held, n) }))
 	}
 	if reason := r.Result.Rehearsal.Reason; reason != "" && (len(r.Result.Applied) > 0 || len(c.Pending) > 0) && r.Command != "baseline" {
 		notes = append(notes, "not rehearsed: "+reason)

@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -15,13 +16,13 @@ func Text(r Report, colour bool) string {
 	var b strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
 	if r.Err == nil {
-		line("%s", paint(green, printable(r.Verdict())))
+		line("%s", paint(green, Printable(r.Verdict())))
 	}
 	for _, m := range r.listed() {
-		line("  %s  %s", m.mark, printable(m.name)+m.detail)
+		line("  %s  %s", m.mark, Printable(m.name)+m.detail)
 	}
 	for _, note := range r.Notes() {
-		line("%s %s", paint(yellow, "note:"), printable(note))
+		line("%s %s", paint(yellow, "note:"), Printable(note))
 	}
 	if i := r.Info; i != nil && i.Kept != nil {
 		line("copies kept: %d, %d bytes", i.Kept.Copies, i.Kept.Bytes)
@@ -34,9 +35,9 @@ func Text(r Report, colour bool) string {
 		if !c.OK {
 			mark = paint(red, "FAIL")
 		}
-		line("%s  %s: %s", mark, c.Name, printable(c.Detail))
+		line("%s  %s: %s", mark, c.Name, Printable(c.Detail))
 		if c.Next != "" {
-			line("      %s", printable(c.Next))
+			line("      %s", Printable(c.Next))
 		}
 	}
 	if r.Result.Bookmark != "" && r.Info == nil {
@@ -47,11 +48,11 @@ func Text(r Report, colour bool) string {
 		line("%s %s", label, r.Result.Bookmark)
 	}
 	if r.Rollback != "" {
-		line("to go back:      %s", printable(r.Rollback))
+		line("to go back:      %s", Printable(r.Rollback))
 	}
 	if r.Fallback != "" {
 		line("                 (%s; it discards every write made since)", r.expiry())
-		line("without us:      %s", printable(r.Fallback))
+		line("without us:      %s", Printable(r.Fallback))
 		if r.Command != "restore" {
 			line("                 (then nothing holds what that undoes: the next migrate applies it again)")
 		}
@@ -68,21 +69,21 @@ func Error(r Report, colour bool) string {
 	}
 	paint := painter(colour)
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s %s\n", paint(red, "error:"), printable(p.Error()))
+	fmt.Fprintf(&b, "%s %s\n", paint(red, "error:"), Printable(p.Error()))
 	if p.SQL != "" {
 		for i, l := range strings.Split(clip(p.SQL, 400), "\n") {
 			if i == 6 {
 				b.WriteString("    | …\n")
 				break
 			}
-			fmt.Fprintf(&b, "    | %s\n", printable(l))
+			fmt.Fprintf(&b, "    | %s\n", Printable(l))
 		}
 	}
 	if p.State != "" {
-		fmt.Fprintf(&b, "state: %s\n", printable(p.State))
+		fmt.Fprintf(&b, "state: %s\n", Printable(p.State))
 	}
 	if p.Next != "" {
-		fmt.Fprintf(&b, "next:  %s\n", printable(p.Next))
+		fmt.Fprintf(&b, "next:  %s\n", Printable(p.Next))
 	}
 	return b.String()
 }
@@ -103,7 +104,9 @@ func (r Report) listed() []listedMigration {
 		if r.Result.DryRun {
 			add("pending", r.Result.NotRun)
 		} else if r.Err != nil {
-			add("not run", r.Result.NotRun)
+			unclear := names(r.Result.Unclear)
+			add("unknown", r.Result.Unclear)
+			add("not run", slices.DeleteFunc(slices.Clone(r.Result.NotRun), func(m migration.Migration) bool { return slices.Contains(unclear, m.Name) }))
 		}
 	case r.Command == "status":
 		held := map[string]bool{}
@@ -138,13 +141,13 @@ func painter(on bool) func(colourCode, string) string {
 	}
 }
 
-// printable keeps file names, SQL and error texts from steering a terminal or forging
+// Printable keeps file names, SQL and error texts from steering a terminal or forging
 // lines: line ends become spaces and other control characters a replacement character.
-func printable(s string) string {
+func Printable(s string) string {
 	return lines(strings.NewReplacer("\r\n", " ", "\n", " ").Replace(s))
 }
 
-// lines is printable for text that may have several lines.
+// lines is Printable for text that may have several lines.
 func lines(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r == '\t' || r == '\n' || r >= ' ' && r != 0x7f && (r < 0x80 || r > 0x9f) && (r < 0x202a || r > 0x202e) && (r < 0x2066 || r > 0x2069) {
