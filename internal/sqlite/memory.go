@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -96,12 +97,12 @@ func (m *Memory) Content() ([]byte, error) {
 	return serialize(m.keep)
 }
 
-// Load returns a database in memory with the given content, which may be empty.
+// Load returns a database in memory with a copy of the given content, which may be empty.
 func Load(ctx context.Context, content []byte) (*Memory, error) {
 	if len(content) == 0 {
-		content = nil
+		return newMemory(ctx, "", nil)
 	}
-	return newMemory(ctx, "", content)
+	return newMemory(ctx, "", bytes.Clone(content)) // memdb writes into what it is given
 }
 
 // Dump writes the database as SQL; see Database.Dump.
