@@ -90,30 +90,47 @@ func (j *job) run(ctx context.Context) report.Report {
 	return r
 }
 
-// offerWayBack names the command that undoes what was done.
+// offerWayBack names the command that undoes what was done, or may have been done.
 func (j *job) offerWayBack(r *report.Report) {
 	back := r.Result.Bookmark
 	if r.Result.PreviousBookmark != "" {
 		back = r.Result.PreviousBookmark
 	}
 	changed := len(r.Result.Applied) > 0 || r.Result.PreviousBookmark != "" && r.Result.Status != migration.UpToDate
-	if !changed || back == "" {
+	if back == "" || !changed && r.Result.Status != migration.Uncertain {
 		return
 	}
-	extra := []string{"--bookmark", string(back)}
+	worker := ""
+	if r.Command == "migrate" || r.Result.WorkerRolledBack != "" {
+		worker = r.Result.WorkerVersion
+	}
+	r.Rollback = j.restoreCommand(back, worker)
 	if j.remote != nil {
-		name := j.target.Database.Name
-		if name == "" { // only the id was given
-			name = r.DatabaseID
-		}
-		extra = append(extra, "--confirm", name)
-		if (r.Command == "migrate" || r.Result.WorkerRolledBack != "") && r.Result.WorkerVersion != "" {
-			extra = append(extra, "--worker-version", r.Result.WorkerVersion)
-		}
-		r.Fallback = "npx wrangler d1 time-travel restore " + shellescape.Quote(name) + " --bookmark " + string(back)
+		r.Fallback = "npx wrangler d1 time-travel restore " + shellescape.Quote(j.confirmation()) + " --bookmark " + string(back)
 		r.Until = j.p.Now().Add(30 * 24 * time.Hour)
 	}
-	r.Rollback = rollbackCommand(j.p, j.given, j.settings["environment"], extra)
+}
+
+// restoreCommand is the command that goes back to a bookmark, and with the Worker to a
+// version of it, "" for the database alone: complete, and quoted for a shell.
+func (j *job) restoreCommand(to migration.Bookmark, worker string) string {
+	extra := []string{"--bookmark", string(to)}
+	if j.remote != nil {
+		extra = append(extra, "--confirm", j.confirmation())
+		if worker != "" {
+			extra = append(extra, "--worker-version", worker)
+		}
+	}
+	return rollbackCommand(j.p, j.given, j.settings["environment"], extra)
+}
+
+// confirmation is what confirm takes: the remote database's name, or its id where only that
+// is known.
+func (j *job) confirmation() string {
+	if name := j.target.Database.Name; name != "" {
+		return name
+	}
+	return j.target.Database.ID
 }
 
 // wire finds configuration, database and migrations directory.
@@ -202,14 +219,15 @@ func (j *job) wireEngine(r *report.Report, configDir string, db wrangler.Databas
 	}
 	r.Directory = shown(directory)
 	j.engine = &migration.Engine{
-		Environment: j.environment,
-		Directory:   migration.Directory{FS: os.DirFS(directory), Pattern: pattern, Display: r.Directory},
-		Table:       db.MigrationsTable,
-		Journal:     s.on("journal"),
-		Now:         j.p.Now,
-		Sleep:       j.p.Sleep,
-		OnBookmark:  j.onBookmark,
-		OnProgress:  j.progress,
+		Environment:    j.environment,
+		Directory:      migration.Directory{FS: os.DirFS(directory), Pattern: pattern, Display: r.Directory},
+		Table:          db.MigrationsTable,
+		Journal:        s.on("journal"),
+		Now:            j.p.Now,
+		Sleep:          j.p.Sleep,
+		RestoreCommand: func(to migration.Bookmark) string { return j.restoreCommand(to, "") },
+		OnBookmark:     j.onBookmark,
+		OnProgress:     j.progress,
 		Origin: migration.Origin{Commit: j.event.SHA, RunURL: j.event.RunURL, Actor: j.event.Actor,
 			ToolVersion: version(j.p.Version)},
 	}

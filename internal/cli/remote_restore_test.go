@@ -161,7 +161,7 @@ func TestHold(t *testing.T) {
 			}
 			return nil
 		})
-		c.restore(before[1], "--verbose").want(t, 1, "restored, NOT held", "this takes back 0002_m.sql", "restoring the database to "+before[1]+"; "+undo+" undoes that", "the next migrate will apply again", "restore --bookmark "+undo)
+		c.restore(before[1], "--verbose").want(t, 1, "restored, NOT held", "this takes back 0002_m.sql", "restoring the database to "+before[1]+"; "+undo+" undoes that", "the next migrate will apply again", "or undo: d1-rewind restore production --bookmark "+undo+" --confirm shop-db")
 		c.server.SetFault(nil)
 		c.wantHeld()
 		c.wantRows(ledger, "0001_m.sql")
@@ -199,7 +199,7 @@ func TestHold(t *testing.T) {
 			}
 			return nil
 		})
-		c.restore(before[1]).want(t, 4, "if it was, nothing holds what that undid: undo it with d1-rewind restore --bookmark "+undo+", then restore again")
+		c.restore(before[1]).want(t, 4, "if it was, nothing holds what that undid: undo it, then restore again: d1-rewind restore production --bookmark "+undo+" --confirm shop-db")
 		c.server.SetFault(nil)
 		c.restore(before[1]).want(t, 0, "pending and not held, so the next migrate applies it: 0002_m.sql")
 		c.restore(undo).want(t, 0)
@@ -295,7 +295,7 @@ func TestLostRestore(t *testing.T) {
 		}
 		undo := c.now()
 		c.faultAt(1, to("/restore"), d1test.Fault{After: true, Drop: true})
-		c.restore(before).want(t, 4, "not known whether the database was restored", "is not repeated", "restore --bookmark "+undo)
+		c.restore(before).want(t, 4, "not known whether the database was restored", "is not repeated", "restore production --bookmark "+undo)
 	})
 }
 

@@ -440,7 +440,7 @@ func TestBrokenPromise(t *testing.T) {
 	c.write("migrations/0002_orders.sql", "CREATE TABLE orders(id);\nINSERT INTO missing VALUES (1);")
 	c.server.Set(func() { c.server.SplitBatches = true })
 	r := c.run("migrate", "production")
-	r.want(t, 4, "no run's journal row", "did not keep the transaction whole", "nothing more was touched", "restore --bookmark "+c.database.History()[0].Bookmark)
+	r.want(t, 4, "no run's journal row", "did not keep the transaction whole", "nothing more was touched", "restore production --bookmark "+c.database.History()[0].Bookmark)
 }
 
 func TestRemoteBaseline(t *testing.T) {

@@ -34,6 +34,9 @@ type Engine struct {
 	// nil, or an answer without an Index: it stays unknown.
 	Locate func(ctx context.Context, batch Batch, refused *StatementError) *StatementError
 
+	// RestoreCommand is the command that goes back to a bookmark, complete; nil: in short.
+	RestoreCommand func(Bookmark) string
+
 	// OnBookmark is called as soon as the bookmark from before the run is known.
 	OnBookmark func(Bookmark)
 	// OnProgress is called with one line for each step that may take a while.
@@ -536,7 +539,7 @@ func (e *Engine) outcome(ctx context.Context, cause error, batch Batch, group []
 	default:
 		return false, &Problem{Kind: Unknown, Err: fmt.Errorf("%d of %d migrations of one transaction are in the ledger, but no run's journal row: %w", present, len(group), cause),
 			State: "either the service did not keep the transaction whole, or another tool applied them at the same moment; nothing more was touched",
-			Next:  fmt.Sprintf("compare the schema with the files, or go back: d1-rewind restore --bookmark %s", result.Bookmark)}
+			Next:  "compare the schema with the files, or go back: " + e.restoreCommand(result.Bookmark)}
 	}
 }
 
@@ -638,6 +641,13 @@ func (r Result) settle(err error) (Result, error) {
 	}
 	r.halfDone(p)
 	return r, err
+}
+
+func (e *Engine) restoreCommand(to Bookmark) string {
+	if e.RestoreCommand != nil {
+		return e.RestoreCommand(to)
+	}
+	return "d1-rewind restore --bookmark " + string(to)
 }
 
 func (e *Engine) progress(line string) {

@@ -88,11 +88,11 @@ func (e *Engine) Restore(ctx context.Context, o RestoreOptions) (Result, error) 
 	if err := e.hold(ctx, &result, before); err != nil {
 		p := &Problem{Err: fmt.Errorf("restored, NOT held: %w", err),
 			State: fmt.Sprintf("the database is back at %s, but the next migrate will apply again what the restore undid", result.Target),
-			Next:  fmt.Sprintf("remove or mend these files before the next migrate, or undo: d1-rewind restore --bookmark %s", undo)}
+			Next:  "remove or mend these files before the next migrate, or undo: " + e.restoreCommand(undo)}
 		if unknown, ok := errors.AsType[*Problem](err); ok && unknown.Kind == Unknown {
 			p.Kind, p.Err = Unknown, fmt.Errorf("restored, but it is not known whether what that undid is held: %w", err)
 			p.State = fmt.Sprintf("the database is back at %s", result.Target)
-			p.Next = fmt.Sprintf("d1-rewind status shows what is held; if nothing is, the next migrate applies again what the restore undid; to undo it: d1-rewind restore --bookmark %s", undo)
+			p.Next = "d1-rewind status shows what is held; if nothing is, the next migrate applies again what the restore undid; to undo it: " + e.restoreCommand(undo)
 		}
 		return result.settle(p)
 	}
@@ -195,8 +195,8 @@ func (e *Engine) restored(ctx context.Context, result *Result, before recorded, 
 	}
 	unknown := func(err error) *Problem {
 		return &Problem{Kind: Unknown, Err: fmt.Errorf("restore to %s: %w", result.Target, err), State: "it is not known whether the database was restored; the restore is not repeated",
-			Next: fmt.Sprintf("look at d1-rewind status and at the data; if it was not restored, run the same restore again; if it was, nothing holds what that undid: "+
-				"undo it with d1-rewind restore --bookmark %s, then restore again", result.Bookmark)}
+			Next: "look at d1-rewind status and at the data; if it was not restored, run the same restore again; " +
+				"if it was, nothing holds what that undid: undo it, then restore again: " + e.restoreCommand(result.Bookmark)}
 	}
 	gone := func(row LedgerRow) bool { return !after.applied(row.Name) }
 	rewound := func(entry Entry) bool { return !after.has(entry.Run) }
