@@ -191,14 +191,11 @@ func runAction(ctx context.Context, p Process) int {
 
 // settled gives a report whose command never reached the engine its status and words.
 func settled(r report.Report) report.Report {
-	if wrong, ok := errors.AsType[*usageError](r.Err); ok {
+	if wrong, ok := errors.AsType[*usageError](r.Err); ok { // also from within a command
 		r.Err = &migration.Problem{Kind: migration.Usage, Err: errors.New(wrong.problem), State: "nothing was contacted or written", Next: wrong.next}
 	}
 	if r.Err != nil && r.Result.Status == "" {
-		r.Result.Status = migration.Failure
-		if p, ok := errors.AsType[*migration.Problem](r.Err); ok && p.Kind == migration.Refused {
-			r.Result.Status = migration.Refusal
-		}
+		r.Result, r.Err = r.Result.Settle(r.Err)
 	}
 	return r
 }

@@ -176,6 +176,16 @@ func TestBadInput(t *testing.T) {
 	}
 }
 
+func TestWrongFlagsInJSON(t *testing.T) {
+	for _, args := range [][]string{{"status", "--format", "json", "--bogus"}, {"status", "--format", "json", "--to", "x"}} {
+		r := d1rewind(nil, args...)
+		r.want(t, 2)
+		if document := r.json(t); document["status"] != "failed" || document["exitCode"] != 2.0 {
+			t.Errorf("%v: status %v, exitCode %v", args, document["status"], document["exitCode"])
+		}
+	}
+}
+
 func TestCorruptDatabase(t *testing.T) {
 	dir := workspace(t, sample())
 	d1rewind(nil, "migrate", "--to", "0001_users.sql").want(t, 0)

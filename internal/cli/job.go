@@ -39,6 +39,7 @@ type job struct {
 	onBookmark func(migration.Bookmark)
 
 	target      wrangler.Target
+	configFile  string // "" without one
 	environment migration.Environment
 	dump        func(context.Context, io.Writer) error
 	database    *sqlite.Database // a local environment's
@@ -71,6 +72,8 @@ func (j *job) run(ctx context.Context) report.Report {
 		file := j.settings["output"]
 		if file == "" {
 			r.Err = &usageError{"backup needs a file to write", "for example: --output backup.sql"}
+		} else if r.Err = j.inside("output", file); r.Err != nil {
+			break
 		} else if r.Err = j.backup(ctx, file); r.Err == nil {
 			r.Path, r.Result.Status = shown(file), migration.BackedUp
 			j.warnOfLosses(&r)
@@ -85,6 +88,9 @@ func (j *job) run(ctx context.Context) report.Report {
 		j.reset(ctx, &r)
 	case "doctor":
 		r.Checks = j.doctor(ctx)
+	}
+	if r.Err == nil && ctx.Err() != nil && j.command == "doctor" {
+		r.Err = ctx.Err() // the checks after the signal say nothing
 	}
 	j.offerWayBack(&r)
 	return r
@@ -106,7 +112,7 @@ func (j *job) offerWayBack(r *report.Report) {
 	}
 	r.Rollback = j.restoreCommand(back, worker)
 	if j.remote != nil {
-		r.Fallback = "npx wrangler d1 time-travel restore " + shellescape.Quote(j.confirmation()) + " --bookmark " + string(back)
+		r.Fallback = j.wranglerCommand(back)
 		r.Until = j.p.Now().Add(30 * 24 * time.Hour)
 	}
 }
@@ -116,7 +122,11 @@ func (j *job) offerWayBack(r *report.Report) {
 func (j *job) restoreCommand(to migration.Bookmark, worker string) string {
 	extra := []string{"--bookmark", string(to)}
 	if j.remote != nil {
-		extra = append(extra, "--confirm", j.confirmation())
+		confirm := j.databaseName()
+		if confirm == "" {
+			confirm = j.target.Database.ID
+		}
+		extra = append(extra, "--confirm", confirm)
 		if worker != "" {
 			extra = append(extra, "--worker-version", worker)
 		}
@@ -124,13 +134,34 @@ func (j *job) restoreCommand(to migration.Bookmark, worker string) string {
 	return rollbackCommand(j.p, j.given, j.settings["environment"], extra)
 }
 
-// confirmation is what confirm takes: the remote database's name, or its id where only that
-// is known.
-func (j *job) confirmation() string {
-	if name := j.target.Database.Name; name != "" {
-		return name
+// wranglerCommand is the command of wrangler that goes back to a bookmark, "" if the
+// database's name is not known: wrangler takes no id. It looks the name up in the
+// environment's section first (getDatabaseByNameOrBinding in packages/wrangler/src/d1/utils.ts).
+func (j *job) wranglerCommand(to migration.Bookmark) string {
+	name := j.databaseName()
+	if name == "" {
+		return ""
 	}
-	return j.target.Database.ID
+	words := []string{"npx", "wrangler", "d1", "time-travel", "restore", name, "--bookmark", string(to)}
+	if j.target.Section != "" {
+		words = append(words, "--env", j.target.Section)
+	}
+	if j.configFile != "" && (j.given["config"] != "" || j.given["working-directory"] != "") {
+		words = append(words, "--config", j.configFile)
+	}
+	return shellescape.QuoteCommand(words)
+}
+
+// databaseName is the name of the remote database as far as it is known: "" if the
+// configuration has one for another id.
+func (j *job) databaseName() string {
+	if j.remote.name != "" {
+		return j.remote.name
+	}
+	if j.target.Mismatch != "" {
+		return ""
+	}
+	return j.target.Database.Name
 }
 
 // wire finds configuration, database and migrations directory.
@@ -160,7 +191,7 @@ func (j *job) wire(ctx context.Context, r *report.Report) error {
 		if config, err = wrangler.Load(path); err != nil {
 			return configuration(err)
 		}
-		dir = filepath.Dir(path)
+		dir, j.configFile = filepath.Dir(path), shown(path)
 	}
 	var err error
 	j.target, err = wrangler.Resolve(config, wrangler.Selection{Environment: s["environment"], Database: s["database"], DatabaseID: s["database-id"]})
@@ -301,6 +332,9 @@ func (j *job) migrate(ctx context.Context, r *report.Report) {
 	o := migration.MigrateOptions{To: j.settings["to"], DryRun: j.settings.on("dry-run"),
 		PerMigration: j.settings["transaction"] == "migration", ReleaseHold: j.settings.on("release-hold")}
 	if file := j.settings["backup"]; file != "" {
+		if r.Err = j.inside("backup", file); r.Err != nil {
+			return
+		}
 		o.Backup = func(ctx context.Context) error {
 			err := j.backup(ctx, file)
 			if err == nil {
@@ -376,8 +410,8 @@ func (j *job) agreed(question string) bool {
 
 // backup writes the SQL export to file, which appears complete or not at all.
 func (j *job) backup(ctx context.Context, file string) (err error) {
-	if err := j.inside("output", file); err != nil {
-		return err
+	if info, err := os.Stat(file); err == nil && info.IsDir() {
+		return &migration.Problem{Kind: migration.Usage, Err: fmt.Errorf("write the backup: %s is a directory", file), State: "nothing was written", Next: "name a file in it"}
 	}
 	temp, err := os.CreateTemp(filepath.Dir(file), ".d1-rewind-*")
 	if err != nil {

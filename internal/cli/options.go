@@ -109,21 +109,22 @@ func parseFlags(command string, args []string) (given settings, rest []string, e
 		}
 	}
 	help := flags.BoolP("help", "h", false, "")
-	if err := flags.Parse(args); err != nil {
-		return nil, nil, wrongFlag(err, args)
-	}
-	if *help {
-		return nil, nil, pflag.ErrHelp
-	}
-	given = settings{}
+	err = flags.Parse(args)
+	given = settings{} // an error is reported in the format that was asked for
 	flags.Visit(func(f *pflag.Flag) {
 		if f.Name != "help" {
 			given[f.Name] = f.Value.String()
 		}
 	})
+	if err != nil {
+		return given, nil, wrongFlag(err, args)
+	}
+	if *help {
+		return nil, nil, pflag.ErrHelp
+	}
 	for name := range given {
 		if o := lookup(name); !o.appliesTo(command) {
-			return nil, nil, &usageError{fmt.Sprintf("--%s is no option of %s", name, command), fmt.Sprintf("it belongs to: %s; see d1-rewind help %s", o.commands, command)}
+			return given, nil, &usageError{fmt.Sprintf("--%s is no option of %s", name, command), fmt.Sprintf("it belongs to: %s; see d1-rewind help %s", o.commands, command)}
 		}
 	}
 	return given, flags.Args(), nil

@@ -18,6 +18,7 @@ import (
 type remote struct {
 	client   *d1.Client
 	database *d1.Database
+	name     string // of the database; "" if only the configuration may know it
 	worker   string // the Worker's name, "" if none is known
 	account  string
 }
@@ -114,7 +115,7 @@ func (j *job) confirmed(ctx context.Context, r *report.Report) (func(migration.R
 	if err != nil {
 		return nil, err
 	}
-	r.DatabaseName, j.target.Database.Name = info.Name, info.Name
+	r.DatabaseName, j.remote.name = info.Name, info.Name
 	refusal := func(why string) error {
 		return &migration.Problem{Kind: migration.Refused, Err: errors.New(why), State: "nothing was written",
 			Next: fmt.Sprintf("a restore discards every write since then; if that is meant: --confirm %s", r.DatabaseName)}
@@ -171,7 +172,7 @@ func (m *remote) doctor(ctx context.Context, j *job, add func(name, detail strin
 	}
 	now, err := j.engine.Info(ctx, time.Time{})
 	add("time travel", fmt.Sprintf("bookmark now %s", now.Bookmark), err)
-	add("permission D1 Edit", "the token may write", m.database.MayWrite(ctx))
+	add("permission D1 Edit", "the token may write", m.database.MayWrite(ctx, now.Bookmark))
 	if m.worker == "" {
 		add("worker", "none is configured, so no version is recorded", nil)
 		return

@@ -38,6 +38,12 @@ func (c *cloud) now() string {
 	return history[len(history)-1].Bookmark
 }
 
+// end is the bookmark by which a restore names the present state as the one that it discards.
+func (c *cloud) end() string {
+	history := c.database.History()
+	return history[len(history)-1].End
+}
+
 func (c *cloud) restore(bookmark string, more ...string) run {
 	c.t.Helper()
 	return c.run(append([]string{"restore", "production", "--confirm", "shop-db", "--bookmark", bookmark}, more...)...)
@@ -58,7 +64,7 @@ func (c *cloud) wantHeld(names ...string) {
 func TestHold(t *testing.T) {
 	t.Run("restore_holds_and_undo_lifts", func(t *testing.T) {
 		c, before := migrated(t, 3)
-		undo := c.now()
+		undo := c.end()
 		c.restore(before[1]).want(t, 0, "undone by the restore: 0002_m.sql, 0003_m.sql", "held from now on", "--bookmark "+undo)
 		c.wantHeld("0002_m.sql", "0003_m.sql")
 		c.run("migrate", "production").want(t, 3, "held", "nothing was written")
@@ -132,6 +138,28 @@ func TestHold(t *testing.T) {
 		c.wantHeld()
 		c.run("migrate", "production").want(t, 0, "applied 1 migration")
 	})
+	t.Run("ends_with_a_baseline_too", func(t *testing.T) {
+		c, before := migrated(t, 3)
+		c.restore(before[1]).want(t, 0)
+		c.write("migrations/0002_m.sql", "CREATE TABLE t2(x, mended);")
+		c.run("baseline", "production", "--to", "0002_m.sql", "--force").want(t, 0)
+		c.wantHeld()
+		c.run("migrate", "production").want(t, 0, "applied 1 migration")
+	})
+	t.Run("is_named_where_nothing_is_restored", func(t *testing.T) {
+		c, before := migrated(t, 3)
+		c.restore(before[1]).want(t, 0)
+		for _, to := range []string{c.now(), "00000099-00000000-00004c6d-be4decac30cbe2b81297d5c924b27945"} {
+			document := c.restore(to, "--format", "json").json(t)
+			if diff := cmp.Diff([]any{"0002_m.sql", "0003_m.sql"}, document["held"]); diff != "" {
+				t.Errorf("held (-want +got):\n%s", diff)
+			}
+		}
+		document := c.run("migrate", "production", "--release-hold", "--to", "0002_m.sql", "--format", "json").json(t)
+		if diff := cmp.Diff([]any{}, document["held"]); diff != "" {
+			t.Errorf("held after its release (-want +got):\n%s", diff)
+		}
+	})
 	t.Run("over_before_it_began", func(t *testing.T) {
 		c, before := migrated(t, 2)
 		c.write("migrations/0002_m.sql", "CREATE TABLE t2(x, mended);")
@@ -151,7 +179,7 @@ func TestHold(t *testing.T) {
 	})
 	t.Run("killed_between_restore_and_hold", func(t *testing.T) {
 		c, before := migrated(t, 2)
-		undo := c.now()
+		undo, end := c.now(), c.end()
 		restored := false
 		c.server.SetFault(func(r d1test.Request) *d1test.Fault {
 			if strings.HasSuffix(r.Path, "/restore") {
@@ -161,7 +189,7 @@ func TestHold(t *testing.T) {
 			}
 			return nil
 		})
-		c.restore(before[1], "--verbose").want(t, 1, "restored, NOT held", "this takes back 0002_m.sql", "restoring the database to "+before[1]+"; "+undo+" undoes that", "the next migrate will apply again", "or undo: d1-rewind restore production --bookmark "+undo+" --confirm shop-db")
+		c.restore(before[1], "--verbose").want(t, 1, "restored, NOT held", "this takes back 0002_m.sql", "restoring the database to "+before[1]+"; "+undo+" undoes that", "the next migrate will apply again", "or undo: d1-rewind restore production --bookmark "+end+" --confirm shop-db")
 		c.server.SetFault(nil)
 		c.wantHeld()
 		c.wantRows(ledger, "0001_m.sql")
@@ -210,7 +238,7 @@ func TestHold(t *testing.T) {
 		c, before := migrated(t, 2)
 		c.write("migrations/0003_m.sql", "CREATE TABLE t3(x);")
 		c.onceAt("/restore", func() { c.run("migrate", "production").want(t, 0, "applied 1 migration") })
-		c.restore(before[1]).want(t, 0, "something was written between the last look", "if it was a migration that is not held", "pending and not held, so the next migrate applies it: 0003_m.sql")
+		c.restore(before[1]).want(t, 0, "pending and not held, so a migrate applies it as soon as the hold is over: 0003_m.sql")
 		c.wantHeld("0002_m.sql")
 	})
 	t.Run("damage_to_ledger_or_journal_is_mended", func(t *testing.T) {
@@ -393,6 +421,18 @@ func TestWorkerAndDatabaseAsAPair(t *testing.T) {
 		c.server.SetFault(nil)
 		c.restore(before, "--rollback-worker").want(t, 0, "restored to "+before)
 	})
+	t.Run("second_look_fails", func(t *testing.T) {
+		c, before := pair(t)
+		sent := false
+		c.server.SetFault(func(r d1test.Request) *d1test.Fault {
+			sent = sent || r.Method == http.MethodPost && strings.HasSuffix(r.Path, "/deployments")
+			if sent && strings.HasSuffix(r.Path, "/raw") {
+				return &d1test.Fault{Status: http.StatusBadRequest, Body: `{"success":false,"errors":[{"code":7500,"message":"odd"}]}`}
+			}
+			return nil
+		})
+		c.restore(before, "--rollback-worker").want(t, 1, "the database was not restored: it is as it was before", "next:  run the same restore again; the Worker is found in place then")
+	})
 	t.Run("second_half_is_unknown", func(t *testing.T) {
 		c, before := pair(t)
 		sent := false
@@ -510,6 +550,42 @@ func TestRemoteBackup(t *testing.T) {
 		history := c.database.History()
 		c.wantRows("SELECT bookmark FROM d1_rewind_journal", history[len(history)-2].Bookmark)
 	})
+	t.Run("not_again_when_the_run_is_planned_anew", func(t *testing.T) {
+		c := newCloud(t, sample())
+		c.faultAt(2, func(r d1test.Request) bool { return strings.Contains(r.Path, "/signed/") }, d1test.Fault{Status: http.StatusForbidden})
+		n := 0
+		c.server.Set(func() {
+			c.server.Gate = func(r d1test.Request) {
+				if strings.HasSuffix(r.Path, "/query") {
+					if n++; n == 2 {
+						if err := c.database.Exec("CREATE TABLE orders(id)", "INSERT INTO d1_migrations (name) VALUES ('0002_orders.sql')"); err != nil {
+							t.Error(err)
+						}
+					}
+				}
+			}
+		})
+		c.run("migrate", "production", "--transaction", "migration", "--backup", "b.sql").want(t, 0, "applied 1 migration")
+		data, err := os.ReadFile("b.sql")
+		if err != nil || bytes.Contains(data, []byte("users")) {
+			t.Errorf("backup: %v\n%s", err, data)
+		}
+	})
+	t.Run("to_a_directory", func(t *testing.T) {
+		c := newCloud(t, sample())
+		c.run("migrate", "production", "--backup", "migrations").want(t, 2, "migrations is a directory")
+		if slices.ContainsFunc(c.server.Requests(), to("/export")) {
+			t.Error("an export was begun")
+		}
+	})
+	t.Run("outside_of_the_workspace", func(t *testing.T) {
+		c := newCloud(t, sample())
+		c.env["INPUT_MODE"], c.env["INPUT_ENVIRONMENT"], c.env["INPUT_BACKUP"], c.env["GITHUB_WORKSPACE"] = "migrate", "production", "../b.sql", c.dir
+		c.run().want(t, 2, "backup ", "lies outside of the workspace")
+		if n := len(c.server.Requests()); n > 0 {
+			t.Errorf("%d requests", n)
+		}
+	})
 	failures := []struct {
 		name  string
 		match func(d1test.Request) bool
@@ -584,8 +660,22 @@ func TestImportTransport(t *testing.T) {
 		files["migrations/0002_orders.sql"] = "PRAGMA foreign_keys = OFF;\nCREATE TABLE orders(id);\nCREATE TRIGGER g AFTER INSERT ON orders BEGIN SELECT 1; END;"
 		c := newCloud(t, files)
 		c.server.Set(func() { c.server.Splitter = d1test.Strict })
-		c.run("migrate", "production").want(t, 3, "0002_orders.sql:1", "splitter refused a statement", "obeys PRAGMA foreign_keys", "nothing of this run was applied")
+		c.run("migrate", "production").want(t, 3, "0002_orders.sql:1", "splitter refused a trigger", "obeys PRAGMA foreign_keys", "nothing of this run was applied")
 		c.run("migrate", "production", "--transport", "import").want(t, 0, "sent by import (asked for)")
+	})
+	t.Run("foreign_keys_pragma_behind_a_trigger", func(t *testing.T) {
+		c := newCloud(t, map[string]string{"migrations/0001_a.sql": "CREATE TABLE a(x);\nCREATE TRIGGER g AFTER INSERT ON a BEGIN SELECT 1; END;",
+			"migrations/0002_b.sql": "PRAGMA foreign_keys = OFF;\nCREATE TABLE b(x);", "migrations/0003_c.sql": "PRAGMA foreign_keys = OFF;\nCREATE TRIGGER h AFTER INSERT ON a BEGIN SELECT 1; END;"})
+		c.server.Set(func() { c.server.Splitter = d1test.Strict })
+		// Not 3, because what went before is applied.
+		c.run("migrate", "production", "--transaction", "migration").want(t, 1, "0003_c.sql:1", "obeys PRAGMA foreign_keys", "applied before that and kept: 0001_a.sql, 0002_b.sql")
+		by := []string{}
+		for _, state := range c.database.History()[1:] {
+			by = append(by, state.By)
+		}
+		if diff := cmp.Diff([]string{"import", "query"}, by); diff != "" {
+			t.Errorf("transports (-want +got):\n%s", diff)
+		}
 	})
 	t.Run("somebody_elses_import_is_complete", func(t *testing.T) {
 		files := sample()
@@ -608,7 +698,7 @@ func TestImportTransport(t *testing.T) {
 		files["migrations/0002_orders.sql"] = "CREATE TABLE orders(id);\nCREATE TRIGGER g AFTER INSERT ON orders BEGIN SELECT 1; END;"
 		c := newCloud(t, files)
 		c.server.Set(func() { c.server.Splitter = d1test.Strict })
-		c.run("migrate", "production", "--verbose").want(t, 0, "so the run goes by import; the database shows that nothing was committed", "sent by import (the query endpoint's splitter refused a statement)")
+		c.run("migrate", "production", "--verbose").want(t, 0, "so the run goes by import; the database shows that nothing was committed", "sent by import (the query endpoint's splitter refused a trigger)")
 		c.wantRows(ledger, "0001_users.sql", "0002_orders.sql")
 		c.write("migrations/0003_more.sql", "CREATE TRIGGER h AFTER INSERT ON orders BEGIN SELECT 1; END;")
 		c.run("migrate", "production", "--transport", "query").want(t, 1, "incomplete input", "try --transport import")

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -190,6 +191,35 @@ func TestRemoteMigrate(t *testing.T) {
 	}
 }
 
+// TestWayBack runs the commands that a run names.
+func TestWayBack(t *testing.T) {
+	t.Run("another_database_than_the_configured_one", func(t *testing.T) {
+		c := newCloud(t, sample())
+		other := c.server.Create("preview-17")
+		document := c.run("migrate", "production", "--database-id", other.ID, "--format", "json").json(t)
+		if document["fallbackCommand"] != nil {
+			t.Errorf("wrangler takes no id, but it is to run %v", document["fallbackCommand"])
+		}
+		c.run(strings.Fields(fmt.Sprint(document["rollbackCommand"]))[1:]...).want(t, 0, "restored to", "time-travel restore preview-17 ")
+	})
+	t.Run("named_otherwise_by_the_configuration", func(t *testing.T) {
+		c := newCloud(t, sample())
+		c.write("wrangler.jsonc", fmt.Sprintf(`{"account_id":%q,"d1_databases":[{"binding":"DB","database_name":"other","database_id":%q}]}`, d1test.Account, c.database.ID))
+		document := c.run("migrate", "production", "--format", "json").json(t)
+		c.run(strings.Fields(fmt.Sprint(document["rollbackCommand"]))[1:]...).want(t, 3, "--confirm shop-db")
+	})
+	t.Run("of_an_environment", func(t *testing.T) {
+		c := newCloud(t, sample())
+		c.write("wrangler.jsonc", fmt.Sprintf(`{"d1_databases":[{"binding":"DB","database_name":"app"}],"env":{"staging":{"account_id":%q,"d1_databases":[{"binding":"DB","database_name":"app","database_id":%q}]}}}`,
+			d1test.Account, c.server.Create("app").ID))
+		document := c.run("migrate", "staging", "--config", "wrangler.jsonc", "--format", "json").json(t)
+		if got := fmt.Sprint(document["fallbackCommand"]); !strings.HasSuffix(got, " --env staging --config wrangler.jsonc") {
+			t.Errorf("for wrangler: %s", got)
+		}
+		c.run(strings.Fields(fmt.Sprint(document["rollbackCommand"]))[1:]...).want(t, 0, "restored to")
+	})
+}
+
 // TestRequests holds the number of requests and how many of them wait for others. Each wave
 // is let through only once it is complete: a request that waits for another one of its wave
 // would never arrive.
@@ -278,6 +308,10 @@ func TestRemoteErrors(t *testing.T) {
 		{"token_with_line_break", func(c *cloud) { c.env["CLOUDFLARE_API_TOKEN"] = "abc def" }, nil, 2, []string{"a space or a line break"}},
 		{"cut_token", func(c *cloud) { c.env["CLOUDFLARE_API_TOKEN"] = "cut-token" }, nil, 1, []string{"Invalid request headers (Invalid format for Authorization header, code 6111)", "HTTP 400, code 6003", "wrong, expired or revoked"}},
 		{"wrong_token", func(c *cloud) { c.env["CLOUDFLARE_API_TOKEN"] = "a-token-that-nobody-ever-made" }, nil, 1, []string{"Invalid access token", "HTTP 403, code 9109", "wrong, expired or revoked"}},
+		{"wrong_token_info", func(c *cloud) { c.env["CLOUDFLARE_API_TOKEN"] = "a-token-that-nobody-ever-made" }, []string{"info", "production"}, 1, []string{"HTTP 403, code 9109"}},
+		{"wrong_token_backup", func(c *cloud) { c.env["CLOUDFLARE_API_TOKEN"] = "a-token-that-nobody-ever-made" }, []string{"backup", "production", "--output", "b.sql"}, 1, []string{"HTTP 403, code 9109"}},
+		{"wrong_token_restore", func(c *cloud) { c.env["CLOUDFLARE_API_TOKEN"] = "a-token-that-nobody-ever-made" }, []string{"restore", "production", "--confirm", "shop-db", "--timestamp", "2026-11-20T00:00:00Z"}, 1,
+			[]string{"HTTP 403, code 9109"}},
 		{"token_without_d1", func(c *cloud) {
 			c.server.Allow("a-token-without-permission-for-d1", d1test.Permissions{WorkersRead: true})
 			c.env["CLOUDFLARE_API_TOKEN"] = "a-token-without-permission-for-d1"
@@ -454,6 +488,106 @@ func TestRemoteBaseline(t *testing.T) {
 	c.run("baseline", "production", "--to", "0002_orders.sql").want(t, 3, `trigger "named" is only in the database`)
 	c.run("baseline", "production").want(t, 0, "recorded 3 migrations")
 	c.run("migrate", "production").want(t, 0, "up to date: 3 applied")
+	if err := c.database.Exec("DELETE FROM d1_migrations WHERE name = '0001_users.sql'"); err != nil {
+		t.Fatal(err)
+	}
+	c.onceAt("/query", func() { c.run("baseline", "production", "--to", "0001_users.sql").want(t, 0, "recorded 1 migration") })
+	c.run("baseline", "production", "--to", "0001_users.sql").want(t, 0, "another run")
+	c.write("migrations/0004_more.sql", "CREATE TABLE more(x);")
+	c.run("baseline", "production", "--to", "0001_users.sql").want(t, 0, "up to date as far as asked: 3 applied, 1 pending")
+}
+
+// TestBaselineTakesItsTime: the way back leads to the moment before the write.
+func TestBaselineTakesItsTime(t *testing.T) {
+	c := newCloud(t, sample())
+	if err := c.database.Exec("CREATE TABLE users(id INTEGER PRIMARY KEY, name TEXT NOT NULL)", "CREATE TABLE orders(id INTEGER PRIMARY KEY)"); err != nil {
+		t.Fatal(err)
+	}
+	passed, start := atomic.Int64{}, time.Now()
+	c.server.Set(func() {
+		c.server.Now = func() time.Time { return start.Add(time.Duration(passed.Load())) }
+	})
+	c.server.SetFault(func(r d1test.Request) *d1test.Fault {
+		if strings.Contains(r.Body, "tbl_name FROM sqlite_schema") {
+			passed.Add(int64(time.Minute))
+			if err := c.database.Exec("INSERT INTO users (name) VALUES ('x')"); err != nil {
+				t.Error(err)
+			}
+		}
+		return nil
+	})
+	c.run("baseline", "production", "--force").want(t, 0)
+	if err := c.database.Exec("DROP TABLE d1_migrations", "DROP TABLE d1_rewind_journal"); err != nil {
+		t.Fatal(err)
+	}
+	c.run("baseline", "production").want(t, 0)
+	history := c.database.History()
+	c.wantRows("SELECT bookmark FROM d1_rewind_journal", history[len(history)-2].Bookmark)
+}
+
+// TestOldJournalProvesNothing: a migration that was applied before, and taken out of the
+// ledger to be run again, has a journal row of then.
+func TestOldJournalProvesNothing(t *testing.T) {
+	c := newCloud(t, sample())
+	c.run("migrate", "production").want(t, 0)
+	if err := c.database.Exec("DELETE FROM d1_migrations WHERE name = '0002_orders.sql'", "DROP TABLE orders"); err != nil {
+		t.Fatal(err)
+	}
+	c.write("migrations/0002_orders.sql", "CREATE TABLE orders(id);\nINSERT INTO missing VALUES (1);")
+	c.server.Set(func() { c.server.SplitBatches = true })
+	c.run("migrate", "production").want(t, 4, "no run's journal row")
+}
+
+// TestMigrationThatRecordsAnother: its ledger row is there before its turn comes.
+func TestMigrationThatRecordsAnother(t *testing.T) {
+	for _, environment := range []string{"local", "production"} {
+		t.Run(environment, func(t *testing.T) {
+			c := newCloud(t, map[string]string{"migrations/0001_a.sql": "CREATE TABLE IF NOT EXISTS a(x);\nINSERT INTO d1_migrations (name) VALUES ('0002_b.sql');", "migrations/0002_b.sql": "CREATE TABLE b(x);"})
+			c.run("migrate", environment).want(t, 1, "record 0002_b.sql as applied: a migration before it in the same run has done so already", "--transaction migration")
+			if environment == "local" {
+				c.run("status", environment).want(t, 1, "record 0002_b.sql as applied")
+			}
+			c.run("migrate", environment, "--transaction", "migration", "--rehearse", "off").want(t, 0, "applied 1 migration")
+			c.run("migrate", environment).want(t, 0, "up to date: 2 applied")
+		})
+	}
+}
+
+// TestSignals lets a signal come while a command waits for an answer.
+func TestSignals(t *testing.T) {
+	signed := func(r d1test.Request) bool { return strings.Contains(r.Path, "/signed/") }
+	cases := []struct {
+		name  string
+		args  []string
+		match func(d1test.Request) bool
+	}{
+		{"info", []string{"info", "production"}, to("/bookmark")},
+		{"export", []string{"backup", "production", "--output", "b.sql"}, to("/export")},
+		{"download", []string{"backup", "production", "--output", "b.sql"}, signed},
+		{"backup_before_a_migrate", []string{"migrate", "production", "--backup", "b.sql"}, signed},
+		{"upload", []string{"migrate", "production", "--transport", "import"}, signed},
+		{"doctor", []string{"doctor", "production"}, to("/bookmark")},
+		{"confirmation", []string{"restore", "production", "--confirm", "shop-db", "--bookmark", "00000001-00000000-00004c6d-8e61117bf38d7adb71b934ebbf891683"},
+			func(r d1test.Request) bool { return r.Method == http.MethodGet && strings.Count(r.Path, "/") == 5 }},
+	}
+	for _, tc := range cases {
+		t.Run(tc.name, func(t *testing.T) {
+			c := newCloud(t, sample())
+			ctx, cancel := context.WithCancelCause(t.Context())
+			c.ctx = ctx
+			c.server.SetFault(func(r d1test.Request) *d1test.Fault {
+				if !tc.match(r) {
+					return nil
+				}
+				cancel(&cli.Interrupt{Signal: syscall.SIGTERM})
+				return &d1test.Fault{Hang: true}
+			})
+			c.run(tc.args...).want(t, 143, "interrupted", "state: ")
+			if n := len(c.database.History()); n != 1 {
+				t.Errorf("%d states", n)
+			}
+		})
+	}
 }
 
 // TestBrokenPromiseBeforeImport is the same where the query endpoint's splitter refuses a
@@ -515,6 +649,10 @@ func TestRivals(t *testing.T) {
 			}
 			wrangler(c, "0001_users.sql")
 		}, nil, 0, "applied 1 migration"},
+		{"d1_rewind_applies_one_and_the_other_fails", func(c *cloud) {
+			c.run("migrate", "production", "--to", "0001_users.sql").want(t, 0)
+			c.write("migrations/0002_orders.sql", "INSERT INTO missing VALUES (1);")
+		}, nil, 1, "nothing of this run was applied; what another run did meanwhile is kept"},
 		{"wrangler_applies_one", func(c *cloud) { wrangler(c, "0001_users.sql") }, nil, 0, "applied 1 migration"},
 		{"d1_rewind_applies_all", func(c *cloud) { c.run("migrate", "production").want(t, 0) }, nil, 0, "another run applied the migrations meanwhile"},
 		{"d1_rewind_applies_all_and_the_answer_is_lost", func(c *cloud) { c.run("migrate", "production").want(t, 0) }, &d1test.Fault{After: true, Drop: true}, 0, "another run applied the migrations meanwhile"},
@@ -531,7 +669,9 @@ func TestRivals(t *testing.T) {
 				})
 			})
 			c.run("migrate", "production").want(t, tc.code, tc.want)
-			c.wantRows(ledger, "0001_users.sql", "0002_orders.sql")
+			if tc.code != 1 {
+				c.wantRows(ledger, "0001_users.sql", "0002_orders.sql")
+			}
 		})
 	}
 }
@@ -623,12 +763,29 @@ func TestBookmarkOfAWriteThatIsSentAgain(t *testing.T) {
 	c.server.Set(func() {
 		c.server.Now = func() time.Time { return start.Add(time.Duration(passed.Load())) }
 	})
-	c.faultAt(1, to("/query"), d1test.Fault{Status: http.StatusTooManyRequests, Header: http.Header{"Retry-After": {"250"}}})
+	write := func(table string) {
+		if err := c.database.Exec("CREATE TABLE " + table + "(x)"); err != nil {
+			t.Error(err)
+		}
+	}
+	n := 0
+	c.server.SetFault(func(r d1test.Request) *d1test.Fault {
+		if !strings.HasSuffix(r.Path, "/query") {
+			return nil
+		}
+		switch n++; n {
+		case 1:
+			return &d1test.Fault{Status: http.StatusTooManyRequests, Header: http.Header{"Retry-After": {"250"}}}
+		case 2:
+			passed.Add(int64(30 * time.Second))
+			write("written_during_a_time_out")
+			return &d1test.Fault{Status: http.StatusGatewayTimeout}
+		}
+		return nil
+	})
 	c.sleep = func(ctx context.Context, d time.Duration) error {
 		if passed.Add(int64(d)); d > time.Minute {
-			if err := c.database.Exec("CREATE TABLE of_the_app(x)"); err != nil {
-				t.Error(err)
-			}
+			write("written_while_waiting")
 		}
 		return ctx.Err()
 	}

@@ -239,6 +239,20 @@ func TestStandingTransfers(t *testing.T) {
 	}
 }
 
+// TestInterruptedInit: an import that was not told to begin has done nothing, whatever becomes
+// of its first request.
+func TestInterruptedInit(t *testing.T) {
+	t.Parallel()
+	s, database := server(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	s.SetFault(func(d1test.Request) *d1test.Fault { cancel(); return &d1test.Fault{Hang: true} })
+	db := d1.New(d1.Config{AccountID: d1test.Account, Token: d1test.Token, BaseURL: s.URL, Sleep: noSleep, Grace: 100 * time.Millisecond}).Database(database.ID, "import")
+	err := db.Apply(ctx, migration.Batch{Statements: []migration.BatchStatement{{Query: migration.Query{SQL: "CREATE TABLE t(x)"}}}})
+	if unclear, ok := errors.AsType[*migration.ApplyError](err); !ok || !unclear.Untouched {
+		t.Errorf("Apply() = %+v", err)
+	}
+}
+
 // torn is an environment in which somebody commits between the readings of journal and
 // ledger that follow a write.
 type torn struct {

@@ -26,7 +26,8 @@ type Database struct {
 	client    *Client
 	id        string
 	transport string // auto, query or import
-	cut       bool   // the query endpoint's splitter refused a statement of this run
+	cut       bool   // the query endpoint's splitter refused a trigger
+	uploaded  string // hash of the last import's file that the service has
 }
 
 // Database returns the database with the given id. transport is "auto", "query" or
@@ -229,24 +230,37 @@ func (d *Database) explain(ctx context.Context, err error, at time.Time) error {
 
 // Transport implements migration.Transporter.
 func (d *Database) Transport(batch migration.Batch) (string, error) {
-	size := len(queryBody(batch))
-	why := ""
-	switch {
-	case d.transport == "query":
+	switch d.transport {
+	case "query":
 		return "query", nil
-	case d.transport == "import":
+	case "import":
 		return "import (asked for)", incomplete(batch)
-	case d.cut:
-		why = "the query endpoint's splitter refused a statement"
-	case size > maxQuery:
-		why = fmt.Sprintf("%.1f MB, more than the query endpoint takes", float64(size)/1e6)
-	default:
+	}
+	why := d.whyImport(batch, len(queryBody(batch)))
+	if why == "" {
 		return "query", nil
 	}
 	if err := foreignKeys(batch, why); err != nil {
 		return "", err
 	}
 	return "import (" + why + ")", incomplete(batch)
+}
+
+// whyImport says why a batch, whose request would have size bytes, does not fit the query
+// endpoint; "" if it does.
+func (d *Database) whyImport(batch migration.Batch, size int) string {
+	switch {
+	case size > maxQuery:
+		return fmt.Sprintf("%.1f MB, more than the query endpoint takes", float64(size)/1e6)
+	case d.cut && slices.ContainsFunc(batch.Statements, isTrigger):
+		return "the query endpoint's splitter refused a trigger"
+	}
+	return ""
+}
+
+func isTrigger(s migration.BatchStatement) bool {
+	words := statement.Normalize(s.SQL)
+	return len(words) > 2 && words[0] == "create" && slices.Contains(words[1:3], "trigger")
 }
 
 // foreignKeys refuses to send a batch by import without being asked to, if that would change
@@ -280,7 +294,13 @@ func queryBody(batch migration.Batch) []byte {
 // Apply implements migration.Environment.
 func (d *Database) Apply(ctx context.Context, batch migration.Batch) error {
 	data := queryBody(batch)
-	if d.transport == "import" || d.transport == "auto" && (d.cut || len(data) > maxQuery) {
+	if d.transport == "import" {
+		return d.importBatch(ctx, batch)
+	}
+	if why := d.whyImport(batch, len(data)); why != "" && d.transport == "auto" {
+		if err := foreignKeys(batch, why); err != nil {
+			return &migration.ApplyError{Err: err, Untouched: true}
+		}
 		return d.importBatch(ctx, batch)
 	}
 	a, err := d.client.write(ctx, call{doing: "apply the migrations", send: d.post, path: d.path("/query"), body: json.RawMessage(data)})
@@ -294,11 +314,13 @@ func (d *Database) Apply(ctx context.Context, batch migration.Batch) error {
 	if d.transport == "auto" && failed.refused() && strings.Contains(failed.Message, "incomplete input") && incomplete(batch) == nil {
 		// The service's own splitter refused a statement, not SQLite. Once the ledger has
 		// shown that nothing was written, the run is sent again, by import.
-		if err := foreignKeys(batch, "the query endpoint's splitter refused a statement"); err != nil {
-			return &migration.ApplyError{Err: err}
-		}
 		d.cut = true
-		return &migration.ApplyError{Err: errors.New("the query endpoint cut a statement in two (incomplete input), so the run goes by import"), Transient: true}
+		if why := d.whyImport(batch, len(data)); why != "" {
+			if err := foreignKeys(batch, why); err != nil {
+				return &migration.ApplyError{Err: err}
+			}
+			return &migration.ApplyError{Err: errors.New("the query endpoint cut a trigger in two (incomplete input), so the run goes by import"), Transient: true}
+		}
 	}
 	return d.client.applyError(failed)
 }
@@ -443,10 +465,12 @@ func (c *Client) Verify(ctx context.Context) (time.Time, error) {
 }
 
 // MayWrite tells whether the token has the permission to write, without writing: it asks
-// how far an import is that nobody began, which takes the same permission.
-func (d *Database) MayWrite(ctx context.Context) error {
-	_, err := d.client.read(ctx, call{doing: "check the permission to write", send: d.post, body: importBody{Action: "poll"}})
-	if failed, ok := errors.AsType[*Error](err); ok && failed.refused() {
+// how far an import is that nobody began, which takes the same permission. now is the
+// bookmark of now.
+func (d *Database) MayWrite(ctx context.Context, now migration.Bookmark) error {
+	_, err := d.client.read(ctx, call{doing: "check the permission to write", send: d.post, body: importBody{Action: "poll", CurrentBookmark: string(now)}})
+	failed, ok := errors.AsType[*Error](err)
+	if ok && failed.Status == http.StatusBadRequest && failed.Code != 0 && !failed.untouched() {
 		return nil // it got past the door
 	}
 	return d.client.problem(err, needsD1Edit)

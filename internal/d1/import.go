@@ -120,7 +120,9 @@ func (d *Database) importBatch(ctx context.Context, batch migration.Batch) error
 	c.config.Progress(fmt.Sprintf("importing %.1f MB; the database answers nobody else meanwhile", float64(len(file))/1e6))
 	begun, err := d.importStep(ctx, "begin the import", importBody{Action: "init", Etag: etag})
 	if err != nil {
-		return c.applyError(err)
+		unclear := c.applyError(err)
+		unclear.Untouched = unclear.Untouched || d.uploaded != etag // only a file that the service has is run by it
+		return unclear
 	}
 	if begun.UploadURL != "" {
 		if err := c.upload(ctx, begun.UploadURL, etag, file); err != nil {
@@ -128,11 +130,12 @@ func (d *Database) importBatch(ctx context.Context, batch migration.Batch) error
 			unclear.Untouched = true // the service reads the file only when told to
 			return unclear
 		}
+		d.uploaded = etag
 		started, err := d.importStep(ctx, "start the import", importBody{Action: "ingest", Etag: etag, Filename: begun.Filename})
 		if err != nil {
 			unclear := c.applyError(err)
 			if !unclear.Untouched { // it may be going on: the ledger is asked when nothing does
-				after := d.followImport(ctx, progressing{Status: "active"})
+				after := d.followImport(ctx, progressing{Status: "active", AtBookmark: string(batch.Planned)})
 				unclear.Pending = unclear.Pending || after != nil && after.Pending
 			}
 			return unclear
@@ -255,9 +258,7 @@ func (c *Client) signed(ctx context.Context, method, where string, body []byte) 
 		if wrapped, ok := errors.AsType[*url.Error](err); ok {
 			err = wrapped.Err
 		}
-		if cause := context.Cause(ctx); cause != nil {
-			err = cause
-		}
+		err = stopped(ctx, err)
 		return nil, fmt.Errorf("%s %s: %w", method, request.URL.Host, err)
 	}
 	transfer.ReadCloser = response.Body
@@ -279,10 +280,22 @@ type moving struct {
 func (m moving) Read(p []byte) (int, error) {
 	n, err := m.ReadCloser.Read(p)
 	m.watch.Reset(m.limit)
-	if cause := context.Cause(m.ctx); err != nil && cause != nil {
-		err = cause
+	if err != nil {
+		err = stopped(m.ctx, err)
 	}
 	return n, err
+}
+
+// stopped says why a transfer ended with err, where its context did that.
+func stopped(ctx context.Context, err error) error {
+	switch cause := context.Cause(ctx); {
+	case cause == nil:
+		return err
+	case errors.Is(cause, errStands):
+		return cause
+	default:
+		return context.Canceled
+	}
 }
 
 func (m moving) Close() error {

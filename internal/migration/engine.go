@@ -88,6 +88,8 @@ type Result struct {
 	Elapsed          time.Duration
 
 	workerAsked bool
+	bookmarkAt  time.Time       // when Bookmark was read
+	seen        map[string]bool // the runs in the journal when the run was planned
 }
 
 // MigrateOptions are the choices of one migrate run.
@@ -111,11 +113,12 @@ func (e *Engine) Migrate(ctx context.Context, o MigrateOptions) (result Result, 
 	start := e.Now()
 	result = Result{Status: Failure, DryRun: o.DryRun}
 	defer func() { result.Elapsed = e.Now().Sub(start) }()
+	backup := o.Backup
 	for range attempts {
-		read := e.Now()
 		plan, err := e.plan(ctx, &result, o)
+		result.NotRun = plan
 		if err != nil {
-			return result.settle(err)
+			return result.Settle(err)
 		}
 		if len(plan) == 0 {
 			result.Status = UpToDate
@@ -128,24 +131,24 @@ func (e *Engine) Migrate(ctx context.Context, o MigrateOptions) (result Result, 
 		if err := e.rehearse(ctx, &result, plan); errors.Is(err, errRival) {
 			continue
 		} else if err != nil {
-			return result.settle(err)
+			return result.Settle(err)
 		}
 		if result.Transport, err = e.transport(&result, plan, o); err != nil {
-			result.NotRun = plan
-			return result.settle(err)
+			return result.Settle(err)
 		}
 		if o.DryRun {
-			result.Status, result.NotRun = Pending, plan
+			result.Status = Pending
 			return result, nil
 		}
-		if o.Backup != nil {
-			if err := o.Backup(ctx); err != nil {
-				return result.settle(fmt.Errorf("backup before the run: %w", err))
+		if backup != nil {
+			if err := backup(ctx); err != nil {
+				return result.Settle(fmt.Errorf("backup before the run: %w", err))
 			}
+			backup = nil // a second one would have in it what this run has applied
 		}
-		if e.Now().Sub(read) > freshness && len(result.Applied) == 0 {
+		if e.Now().Sub(result.bookmarkAt) > freshness && len(result.Applied) == 0 {
 			if err := e.bookmark(ctx, &result); err != nil {
-				return result.settle(err)
+				return result.Settle(err)
 			}
 		}
 		err = e.apply(ctx, &result, plan, planned, o)
@@ -154,7 +157,7 @@ func (e *Engine) Migrate(ctx context.Context, o MigrateOptions) (result Result, 
 			continue
 		}
 		if err != nil {
-			return result.settle(err)
+			return result.Settle(err)
 		}
 		if how, err := e.transport(&result, plan, o); err == nil {
 			result.Transport = how // it may have become another one on the way
@@ -162,7 +165,7 @@ func (e *Engine) Migrate(ctx context.Context, o MigrateOptions) (result Result, 
 		result.Status = Applied
 		return result, nil
 	}
-	return result.settle(&Problem{Err: ErrMoved, State: e.stateAfter(&result),
+	return result.Settle(&Problem{Err: ErrMoved, State: e.stateAfter(&result),
 		Next: "stop what keeps writing to the database (another run, wrangler dev) and run again"})
 }
 
@@ -194,27 +197,30 @@ func groups(plan []Migration, o MigrateOptions) [][]Migration {
 
 // Status compares and rehearses, and writes nothing.
 func (e *Engine) Status(ctx context.Context) (Result, error) {
-	result := Result{Status: Failure}
-	plan, err := e.plan(ctx, &result, MigrateOptions{DryRun: true, ReleaseHold: true})
-	if err != nil {
-		return result.settle(err)
-	}
-	result.Status = UpToDate
-	if len(plan) > 0 {
-		if err := e.rehearse(ctx, &result, plan); errors.Is(err, errRival) {
-			return e.Status(ctx) // applied since it was read
-		} else if err != nil {
-			return result.settle(err)
+	for range attempts {
+		result := Result{Status: Failure}
+		plan, err := e.plan(ctx, &result, MigrateOptions{DryRun: true, ReleaseHold: true})
+		if err != nil {
+			return result.Settle(err)
 		}
-		if result.Transport, err = e.transport(&result, plan, MigrateOptions{}); err != nil {
-			return result.settle(err)
+		result.Status = UpToDate
+		if len(plan) > 0 {
+			if err := e.rehearse(ctx, &result, plan); errors.Is(err, errRival) {
+				continue // applied since it was read
+			} else if err != nil {
+				return result.Settle(err)
+			}
+			if result.Transport, err = e.transport(&result, plan, MigrateOptions{}); err != nil {
+				return result.Settle(err)
+			}
+			result.Status = Pending
 		}
-		result.Status = Pending
+		if len(result.Comparison.Held) > 0 {
+			return result.Settle(heldProblem(result.Comparison.Held))
+		}
+		return result, nil
 	}
-	if len(result.Comparison.Held) > 0 {
-		return result.settle(heldProblem(result.Comparison.Held))
-	}
-	return result, nil
+	return Result{}.Settle(&Problem{Err: ErrMoved, Next: "somebody keeps applying migrations: look again in a moment"})
 }
 
 // plan reads files and database and returns what is to be applied. The bookmark is read
@@ -277,9 +283,13 @@ func (e *Engine) past(ctx context.Context, result *Result) (recorded, error) {
 		cancel()
 	}
 	<-worker
-	result.Bookmark = noted.Bookmark
+	result.Bookmark, result.bookmarkAt = noted.Bookmark, noted.bookmarkAt
 	if err != nil {
 		return past, err
+	}
+	result.seen = map[string]bool{}
+	for _, j := range past.journal {
+		result.seen[j.Run] = true
 	}
 	if !e.Journal {
 		past.journal = nil
@@ -289,12 +299,13 @@ func (e *Engine) past(ctx context.Context, result *Result) (recorded, error) {
 
 // bookmark reads the state of now as the one before the run.
 func (e *Engine) bookmark(ctx context.Context, result *Result) error {
+	at := e.Now()
 	bookmark, err := e.Environment.Bookmark(ctx, time.Time{})
 	if err != nil {
 		return err
 	}
 	known := bookmark == result.Bookmark
-	result.Bookmark = bookmark
+	result.Bookmark, result.bookmarkAt = bookmark, at
 	if e.OnBookmark != nil && !known {
 		e.OnBookmark(bookmark)
 	}
@@ -377,10 +388,15 @@ func (e *Engine) rehearse(ctx context.Context, result *Result, plan []Migration)
 	result.NotRun = plan
 	if refused, ok := errors.AsType[*StatementError](err); ok {
 		if refused.byRival(batch, e.Table) {
-			result.Rival = true
-			return errRival
+			past, err := readRecorded(ctx, e.Environment, e.Table)
+			if err != nil {
+				return err
+			}
+			if result.Rival = past.present(plan) > 0; result.Rival {
+				return errRival
+			}
 		}
-		p := locate(refused, batch, plan)
+		p := e.locate(refused, batch, plan)
 		p.State = "nothing was written: this happened on a copy, in the rehearsal"
 		return p
 	}
@@ -398,25 +414,27 @@ func (e *Engine) apply(ctx context.Context, result *Result, plan []Migration, pl
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		before := result.Bookmark
-		if i > 0 || len(result.Applied) > 0 { // each transaction has its own way back
+		step := *result // each transaction has its own way back
+		if i > 0 || len(result.Applied) > 0 {
+			step.bookmarkAt = e.Now()
 			b, err := e.Environment.Bookmark(ctx, time.Time{})
 			if err != nil {
 				return err
 			}
-			before, planned = b, b
+			step.Bookmark, planned = b, b
 		}
 		e.progress("applying " + group[0].Name + more(len(group)-1))
-		step := *result
-		step.Bookmark = before
 		batch := e.batch(group, &step, o.ReleaseHold)
 		batch.Planned = planned
-		if err := e.commit(ctx, batch, group, result); err != nil {
+		if err := e.commit(ctx, batch, step.bookmarkAt, group, result); err != nil {
 			return err
 		}
 		done += len(group)
 		result.Applied = append(result.Applied, group...)
 		result.NotRun = plan[done:]
+		if o.ReleaseHold {
+			result.Comparison.Held = nil
+		}
 	}
 	return nil
 }
@@ -425,8 +443,9 @@ func (e *Engine) apply(ctx context.Context, result *Result, plan []Migration, pl
 // it was not committed, and only for errors known to pass.
 const sends = 4
 
-// commit sends batch until it is known to be committed (nil) or known to have failed.
-func (e *Engine) commit(ctx context.Context, batch Batch, group []Migration, result *Result) error {
+// commit sends batch, whose bookmark was read at the given time, until it is known to be
+// committed (nil) or known to have failed.
+func (e *Engine) commit(ctx context.Context, batch Batch, bookmarkAt time.Time, group []Migration, result *Result) error {
 	wait := time.Second
 	for send := 1; ; send++ {
 		cause := e.Environment.Apply(ctx, batch)
@@ -447,16 +466,21 @@ func (e *Engine) commit(ctx context.Context, batch Batch, group []Migration, res
 		if err := e.sleep(ctx, pause); err != nil {
 			return err
 		}
-		if batch.Planned != "" && pause >= freshness {
-			// The way back is to lead to the moment before the write, not before the wait.
-			now := *result
+		if batch.Planned == "" || e.Now().Sub(bookmarkAt) <= freshness {
+			continue
+		}
+		// The way back is to lead to the moment before the write, not before the wait.
+		now := Result{Bookmark: batch.Planned}
+		if len(result.Applied) == 0 {
+			now = *result
 			if err := e.bookmark(ctx, &now); err != nil {
 				return err
 			}
-			if batch = batch.rebased(now.Bookmark); len(result.Applied) == 0 {
-				result.Bookmark = now.Bookmark
-			}
+			result.Bookmark = now.Bookmark
+		} else if now.Bookmark, err = e.Environment.Bookmark(ctx, time.Time{}); err != nil {
+			return err
 		}
+		batch, bookmarkAt = batch.rebased(now.Bookmark), e.Now()
 	}
 }
 
@@ -490,7 +514,7 @@ func (e *Engine) outcome(ctx context.Context, cause error, batch Batch, group []
 			if refused.Index < 0 && e.Locate != nil {
 				refused = e.Locate(ctx, batch, refused)
 			}
-			p = locate(refused, batch, group)
+			p = e.locate(refused, batch, group)
 		} else if known, ok := errors.AsType[*Problem](cause); ok {
 			whole := *known
 			p = &whole
@@ -511,9 +535,14 @@ func (e *Engine) outcome(ctx context.Context, cause error, batch Batch, group []
 	asking, cancel := afterwards(ctx)
 	defer cancel()
 	e.progress("asking the database what it has committed")
-	past, err := readRecorded(asking, e.Environment, e.Table)
+	look := func() (recorded, error) {
+		past, err := readRecorded(asking, e.Environment, e.Table)
+		past.journal = slices.DeleteFunc(past.journal, func(j Entry) bool { return result.seen[j.Run] }) // what is older proves nothing
+		return past, err
+	}
+	past, err := look()
 	if err == nil && past.torn(group, batch.Run) {
-		past, err = readRecorded(asking, e.Environment, e.Table)
+		past, err = look()
 	}
 	if err == nil && len(group) > 0 {
 		err = past.unsound
@@ -570,6 +599,9 @@ func (e *StatementError) byRival(batch Batch, table string) bool {
 }
 
 func (e *Engine) stateAfter(result *Result) string {
+	if len(result.Applied) == 0 && result.Rival {
+		return "nothing of this run was applied; what another run did meanwhile is kept"
+	}
 	if len(result.Applied) == 0 {
 		return "nothing of this run was applied; the database is as it was before"
 	}
@@ -577,17 +609,22 @@ func (e *Engine) stateAfter(result *Result) string {
 }
 
 // locate names file, line and statement of what the database refused.
-func locate(refused *StatementError, batch Batch, plan []Migration) *Problem {
+func (e *Engine) locate(refused *StatementError, batch Batch, plan []Migration) *Problem {
 	p := &Problem{Err: refused, Next: "mend the statement and run again"}
 	if refused.Index < 0 || refused.Index >= len(batch.Statements) {
 		if len(plan) == 1 {
 			p.File = plan[0].Name
 		} else if len(plan) > 1 {
-			p.Err = fmt.Errorf("in one of %s: %w", strings.Join(names(plan), ", "), refused)
+			p.Err = fmt.Errorf("in one of %s to %s: %w", plan[0].Name, plan[len(plan)-1].Name, refused)
 		}
 		return p
 	}
 	s := batch.Statements[refused.Index]
+	if s.Migration == "" && refused.byRival(batch, e.Table) {
+		p.Err = fmt.Errorf("record %s as applied: a migration before it in the same run has done so already: %w", text(s.Args[0]), refused)
+		p.Next = "leave the ledger to the tool, or apply them one by one (--transaction migration)"
+		return p
+	}
 	if s.Migration == "" {
 		p.Err = fmt.Errorf("write ledger and journal: %w", refused)
 		p.Next = "look at the tables' definitions; both are created by this tool or by wrangler"
@@ -611,8 +648,10 @@ func locate(refused *StatementError, batch Batch, plan []Migration) *Problem {
 	return p
 }
 
-// settle gives a result that ends with err its status.
-func (r Result) settle(err error) (Result, error) {
+// Settle gives a result that ends with err its status, and returns err as a *Problem that
+// says what state the database is in. An interrupted run ends with the kind Stopped, unless
+// it could not find out what it has done.
+func (r Result) Settle(err error) (Result, error) {
 	p, ok := errors.AsType[*Problem](err)
 	switch {
 	case ok && p.Kind == Unknown: // interrupted or not, it says what is known
@@ -622,6 +661,9 @@ func (r Result) settle(err error) (Result, error) {
 	case !ok:
 		p = &Problem{Err: err}
 		err = p
+	}
+	if p.Kind == Refused && len(r.Applied) > 0 {
+		p.Kind = Failed // a refusal means that nothing was written
 	}
 	r.Status = Failure
 	switch p.Kind {

@@ -28,37 +28,38 @@ type RestoreOptions struct {
 func (e *Engine) Restore(ctx context.Context, o RestoreOptions) (Result, error) {
 	result := Result{Status: Failure}
 	if o.Bookmark != "" && !o.Bookmark.valid() {
-		return result.settle(usage("copy it whole from the run that printed it, or go by --timestamp or --before",
+		return result.Settle(usage("copy it whole from the run that printed it, or go by --timestamp or --before",
 			"%q is not a bookmark; it looks like 00000085-0000024c-00004c6d-8e61117bf38d7adb71b934ebbf891683", string(o.Bookmark)))
 	}
-	read := e.Now()
 	before, err := e.past(ctx, &result)
 	if err != nil {
-		return result.settle(err)
+		return result.Settle(err)
 	}
+	e.compare(&result, before)
 	result.Target, err = e.target(ctx, o, before)
 	if err != nil {
-		return result.settle(err)
+		return result.Settle(err)
 	}
 	undoes := before.undoneBy(result.Target, o.Timestamp)
 	if o.Confirm != nil {
 		if err := o.Confirm(result, undoes); err != nil {
-			return result.settle(err)
+			return result.Settle(err)
 		}
 	}
 	if err := ctx.Err(); err != nil {
-		return result.settle(err)
+		return result.Settle(err)
 	}
 	if o.RollbackWorker {
 		if err := e.rollbackWorker(ctx, &result, o, before); err != nil {
-			return result.settle(err)
+			return result.Settle(err)
 		}
 	}
-	if o.Confirm != nil || o.RollbackWorker || e.Now().Sub(read) > freshness {
+	if o.Confirm != nil || o.RollbackWorker || e.Now().Sub(result.bookmarkAt) > freshness {
 		if before, err = e.past(ctx, &result); err != nil { // somebody may have written meanwhile
-			return result.settle(err)
+			return result.Settle(err)
 		}
 		undoes = before.undoneBy(result.Target, o.Timestamp)
+		e.compare(&result, before)
 	}
 	if before.unsound != nil {
 		result.Warnings = append(result.Warnings, fmt.Sprintf("what the restore takes back is not known for sure: %v", before.unsound))
@@ -68,21 +69,18 @@ func (e *Engine) Restore(ctx context.Context, o RestoreOptions) (Result, error) 
 		return result, nil
 	}
 	if err := ctx.Err(); err != nil {
-		return result.settle(err)
+		return result.Settle(err)
 	}
 	if len(undoes) > 0 {
 		e.progress("this takes back " + strings.Join(undoes, ", "))
 	}
 	e.progress(fmt.Sprintf("restoring the database to %s; %s undoes that", result.Target, result.Bookmark))
 	undo, err := e.Environment.Restore(ctx, result.Target)
-	switch {
-	case err != nil:
+	if err != nil {
 		if undo, err = e.restored(ctx, &result, before, err); err != nil {
-			return result.settle(err)
+			return result.Settle(err)
 		}
 		result.Warnings = append(result.Warnings, fmt.Sprintf("the answer to the restore was lost: %s is the last bookmark known from before it, and lacks what was written in the moment between", undo))
-	case undo != result.Bookmark:
-		result.Warnings = append(result.Warnings, fmt.Sprintf("something was written between the last look (%s) and the restore: it is taken back, too, and if it was a migration that is not held", result.Bookmark))
 	}
 	result.PreviousBookmark = undo
 	if err := e.hold(ctx, &result, before); err != nil {
@@ -94,10 +92,21 @@ func (e *Engine) Restore(ctx context.Context, o RestoreOptions) (Result, error) 
 			p.State = fmt.Sprintf("the database is back at %s", result.Target)
 			p.Next = "d1-rewind status shows what is held; if nothing is, the next migrate applies again what the restore undid; to undo it: " + e.restoreCommand(undo)
 		}
-		return result.settle(p)
+		return result.Settle(p)
 	}
 	result.Status = Restored
 	return result, nil
+}
+
+// compare notes how the files relate to what is recorded. A restore does without them where
+// they can't be read.
+func (e *Engine) compare(result *Result, past recorded) (files []Migration, ok bool) {
+	files, err := e.Directory.Read()
+	if err != nil {
+		return nil, false
+	}
+	result.Comparison = compare(files, past)
+	return files, true
 }
 
 // rollbackWorker puts the Worker back, unless it is there already.
@@ -169,6 +178,9 @@ func (r *Result) halfDone(p *Problem) {
 	} else {
 		p.State = worker + ", the database was not restored: it is as it was before"
 	}
+	if p.Next == "" {
+		p.Next = "run the same restore again"
+	}
 	p.Next += "; the Worker is found in place then"
 	if r.WorkerVersion != "" {
 		p.Next += ", or put it forward again: wrangler rollback " + r.WorkerVersion
@@ -220,9 +232,9 @@ func (e *Engine) hold(ctx context.Context, result *Result, before recorded) erro
 	if err != nil {
 		return err
 	}
-	files, filesErr := e.Directory.Read() // a restore does without them where they can't be read
+	files, haveFiles := e.compare(result, before)
 	held := before.held()
-	if _, ended := hold(files, before); filesErr == nil && ended != "" {
+	if haveFiles && result.Comparison.HoldEnded != "" {
 		held = nil
 	}
 	result.Undone, result.Holding = holdAfter(held, before, after)
@@ -237,12 +249,12 @@ func (e *Engine) hold(ctx context.Context, result *Result, before recorded) erro
 				entry.Undone = append(entry.Undone, j)
 			}
 		}
-		if err := e.commit(ctx, e.journalled(Batch{}, entry), nil, result); err != nil {
+		if err := e.commit(ctx, e.journalled(Batch{}, entry), time.Time{}, nil, result); err != nil {
 			return err
 		}
 		after.journal = append(after.journal, entry)
 	}
-	if filesErr == nil {
+	if haveFiles {
 		if result.Comparison = compare(files, after); result.Comparison.HoldEnded != "" {
 			result.Holding = nil
 		}
@@ -325,48 +337,68 @@ func (e *Engine) Info(ctx context.Context, at time.Time) (Info, error) {
 }
 
 // Baseline records the migrations up to and including to as applied without running
-// them. prove says whether the live schema is what they produce; its error is shown.
+// them. prove says whether the live schema is what those that are then applied produce; its
+// error is shown.
 func (e *Engine) Baseline(ctx context.Context, to string, force bool, prove func(context.Context, []Migration) error) (Result, error) {
 	result := Result{Status: Failure}
-	plan, err := e.plan(ctx, &result, MigrateOptions{To: to, ReleaseHold: true})
-	if err != nil {
-		return result.settle(err)
-	}
-	if len(plan) == 0 {
-		result.Status = UpToDate
+	for range attempts {
+		plan, err := e.plan(ctx, &result, MigrateOptions{To: to, ReleaseHold: true})
+		result.NotRun = plan
+		if err != nil {
+			return result.Settle(err)
+		}
+		if len(plan) == 0 {
+			result.Status = UpToDate
+			return result, nil
+		}
+		if !force {
+			if err := e.proven(ctx, &result, plan, prove); err != nil {
+				return result.Settle(err)
+			}
+		}
+		if e.Now().Sub(result.bookmarkAt) > freshness {
+			if err := e.bookmark(ctx, &result); err != nil {
+				return result.Settle(err)
+			}
+		}
+		entry := e.entry("baseline", result.Bookmark)
+		entry.SetsHold = result.Comparison.HoldEnded != "" // for good, as in a migrate
+		batch := Batch{Planned: result.Bookmark, Statements: []BatchStatement{createLedger(e.Table)}}
+		for _, m := range plan {
+			batch.Statements = append(batch.Statements, insertLedger(e.Table, m.Name))
+			entry.Migrations = append(entry.Migrations, File{m.Name, m.SHA256})
+		}
+		err = e.commit(ctx, e.journalled(batch, entry), result.bookmarkAt, plan, &result)
+		if errors.Is(err, ErrMoved) || errors.Is(err, errRival) {
+			continue
+		}
+		if err != nil {
+			return result.Settle(err)
+		}
+		result.Status, result.Applied, result.NotRun = Baselined, plan, nil
 		return result, nil
 	}
-	result.NotRun = plan
-	if !force {
-		files, err := e.Directory.Read()
-		if err != nil {
-			return result.settle(err)
-		}
-		if files, err = upTo(files, to, files); err != nil {
-			return result.settle(err)
-		}
-		e.progress("replaying the files on an empty copy")
-		if err := prove(ctx, files); err != nil {
-			return result.settle(&Problem{Kind: Refused, State: stateUntouched,
-				Err:  fmt.Errorf("the schema is not proven to be what the migrations produce: %w", err),
-				Next: "choose another --to, mend the difference, or record them all the same with --force"})
-		}
+	return result.Settle(&Problem{Err: ErrMoved, State: stateUntouched, Next: "stop what keeps writing to the database and run again"})
+}
+
+// proven replays what is applied and what is to be recorded as such.
+func (e *Engine) proven(ctx context.Context, result *Result, plan []Migration, prove func(context.Context, []Migration) error) error {
+	files, err := e.Directory.Read()
+	if err != nil {
+		return err
 	}
-	entry := e.entry("baseline", result.Bookmark)
-	batch := Batch{Planned: result.Bookmark, Statements: []BatchStatement{createLedger(e.Table)}}
-	for _, m := range plan {
-		batch.Statements = append(batch.Statements, insertLedger(e.Table, m.Name))
-		entry.Migrations = append(entry.Migrations, File{m.Name, m.SHA256})
-	}
-	batch = e.journalled(batch, entry)
-	if err := e.commit(ctx, batch, plan, &result); err != nil {
-		if errors.Is(err, ErrMoved) || errors.Is(err, errRival) {
-			err = &Problem{Err: err, State: stateUntouched, Next: "run again"}
+	recorded := slices.Concat(result.Comparison.Applied, names(plan))
+	files = slices.DeleteFunc(files, func(m Migration) bool { return !slices.Contains(recorded, m.Name) })
+	e.progress("replaying the files on an empty copy")
+	if err := prove(ctx, files); err != nil {
+		if ctx.Err() != nil {
+			return ctx.Err()
 		}
-		return result.settle(err)
+		return &Problem{Kind: Refused, State: stateUntouched,
+			Err:  fmt.Errorf("the schema is not proven to be what the migrations produce: %w", err),
+			Next: "choose another --to, mend the difference, or record them all the same with --force"}
 	}
-	result.Status, result.Applied, result.NotRun = Baselined, plan, nil
-	return result, nil
+	return nil
 }
 
 // Reset empties a local database and applies all migrations. They run on an empty
@@ -376,15 +408,15 @@ func (e *Engine) Reset(ctx context.Context) (Result, error) {
 	result := Result{Status: Failure}
 	resetter, ok := e.Environment.(Resetter)
 	if !ok {
-		return result.settle(&Problem{Kind: Refused, Err: errors.New("only a local database can be reset"), State: stateUntouched, Next: "use restore to go back on a remote one"})
+		return result.Settle(&Problem{Kind: Refused, Err: errors.New("only a local database can be reset"), State: stateUntouched, Next: "use restore to go back on a remote one"})
 	}
 	before, err := e.Environment.Bookmark(ctx, time.Time{})
 	if err != nil {
-		return result.settle(err)
+		return result.Settle(err)
 	}
 	fresh, err := resetter.Fresh(ctx, before)
 	if err != nil {
-		return result.settle(err)
+		return result.Settle(err)
 	}
 	defer fresh.Close()
 	onFresh := *e
@@ -396,7 +428,7 @@ func (e *Engine) Reset(ctx context.Context) (Result, error) {
 		return result, err
 	}
 	if err := ctx.Err(); err != nil {
-		return result.settle(err)
+		return result.Settle(err)
 	}
 	undo, err := resetter.Replace(ctx, fresh)
 	if err != nil {
@@ -404,7 +436,7 @@ func (e *Engine) Reset(ctx context.Context) (Result, error) {
 		if errors.Is(err, ErrMoved) {
 			err = &Problem{Err: err, State: stateUntouched, Next: "nothing of the other write was lost; run reset again"}
 		}
-		return result.settle(fmt.Errorf("replace the database: %w", err))
+		return result.Settle(fmt.Errorf("replace the database: %w", err))
 	}
 	result.Status, result.PreviousBookmark, result.Rehearsal = Applied, undo, Rehearsal{}
 	return result, nil

@@ -229,6 +229,8 @@ func (r Report) Verdict() string {
 		return fmt.Sprintf("applied %s in %s", migration.Count(len(res.Applied), "migration"), res.Elapsed.Round(time.Millisecond))
 	case res.Status == migration.Pending:
 		return fmt.Sprintf("%d pending, %d applied", len(res.Comparison.Pending), len(res.Comparison.Applied))
+	case len(res.Comparison.Pending) > 0:
+		return fmt.Sprintf("up to date as far as asked: %d applied, %d pending", len(res.Comparison.Applied), len(res.Comparison.Pending))
 	default:
 		return fmt.Sprintf("up to date: %d applied, nothing pending", len(res.Comparison.Applied))
 	}
@@ -260,7 +262,11 @@ func (r Report) Notes() []string {
 	}
 	if r.Result.Status == migration.Restored {
 		held := r.HeldNames()
-		add("pending and not held, so the next migrate applies it: %s", slices.DeleteFunc(r.PendingNames(), func(n string) bool { return slices.Contains(held, n) }))
+		when := "the next migrate applies it"
+		if len(held) > 0 {
+			when = "a migrate applies it as soon as the hold is over"
+		}
+		add("pending and not held, so "+when+": %s", slices.DeleteFunc(r.PendingNames(), func(n string) bool { return slices.Contains(held, n) }))
 	}
 	if reason := r.Result.Rehearsal.Reason; reason != "" && (len(r.Result.Applied) > 0 || len(c.Pending) > 0) && r.Command != "baseline" {
 		notes = append(notes, "not rehearsed: "+reason)

@@ -18,6 +18,7 @@ type Selection struct {
 // Target is one database in one environment.
 type Target struct {
 	Environment string // as it was given
+	Section     string // the configuration's env section, "" for the top level
 	Local       bool
 	Database    Database
 	Worker      string // name of the deployed Worker, "" if the configuration has none
@@ -56,6 +57,7 @@ func Resolve(c *Config, s Selection) (Target, error) {
 		}
 		return t, nil
 	}
+	t.Section = env
 	section := c.environment(env)
 	t.AccountID = section.AccountID
 	if t.AccountID == "" {

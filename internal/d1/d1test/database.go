@@ -42,6 +42,7 @@ type Database struct {
 // State is one state that Time Travel can go back to, and what led to it.
 type State struct {
 	Bookmark string
+	End      string // its other bookmark: how a restore names the state that it discards
 	At       time.Time
 	By       string   // "query", "import", "restore"; "" for the first
 	SQL      []string // statements committed by it
@@ -70,10 +71,12 @@ func (d *Database) commit(by string, sql []string) {
 		}
 	}
 	n := len(d.history) + 1
-	sum := md5.Sum([]byte(fmt.Sprint(d.ID, n)))
+	sum, end := md5.Sum([]byte(fmt.Sprint(d.ID, n))), md5.Sum([]byte(fmt.Sprint(d.ID, n, "end")))
 	d.history = append(d.history, State{
 		Bookmark: fmt.Sprintf("%08x-%08x-%08x-%s", n, len(sql), 0x4c6d, hex.EncodeToString(sum[:])),
-		At:       d.server.Now(), By: by, SQL: sql, content: content,
+		// As in the example of https://developers.cloudflare.com/d1/reference/time-travel/.
+		End: fmt.Sprintf("%08x-ffffffff-%08x-%s", n, 0x4c6d, hex.EncodeToString(end[:])),
+		At:  d.server.Now(), By: by, SQL: sql, content: content,
 	})
 }
 
@@ -401,7 +404,7 @@ func (d *Database) bookmark(w http.ResponseWriter, query url.Values) {
 func (d *Database) state(query url.Values) (State, string) {
 	switch {
 	case query.Get("bookmark") != "":
-		i := slices.IndexFunc(d.history, func(s State) bool { return s.Bookmark == query.Get("bookmark") })
+		i := slices.IndexFunc(d.history, func(s State) bool { return s.Bookmark == query.Get("bookmark") || s.End == query.Get("bookmark") })
 		if i < 0 || d.server.Now().Sub(d.history[i].At) > retention {
 			return State{}, "Invalid bookmark: " + query.Get("bookmark")
 		}
@@ -442,12 +445,16 @@ func (d *Database) restore(w http.ResponseWriter, query url.Values) {
 		fail(w, http.StatusInternalServerError, 7500, "internal error; reference = d1test")
 		return
 	}
-	previous := d.now().Bookmark
+	previous := d.now().End
 	d.close()
 	d.memory = memory
 	d.restores = append(d.restores, now)
 	d.commit("restore", []string{"restore to " + state.Bookmark})
-	succeed(w, map[string]any{"bookmark": state.Bookmark, "previous_bookmark": previous, "message": "Database restored"})
+	to := state.Bookmark
+	if asked := query.Get("bookmark"); asked != "" {
+		to = asked
+	}
+	succeed(w, map[string]any{"bookmark": to, "previous_bookmark": previous, "message": "Database restored"})
 }
 
 type transferBody struct {
@@ -557,6 +564,9 @@ func (d *Database) imported(w http.ResponseWriter, body []byte) {
 	case "poll":
 		job := d.importing
 		switch {
+		case b.CurrentBookmark == "":
+			// cloudflare-go's DatabaseImportParamsBodyPoll requires it; code and words are an assumption.
+			fail(w, http.StatusBadRequest, 7400, "current_bookmark is missing")
 		case job == nil && d.done != nil:
 			answer := d.done.answer
 			d.done = nil

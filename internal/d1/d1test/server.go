@@ -308,6 +308,9 @@ func (s *Server) d1(w http.ResponseWriter, r *http.Request, path []string, body 
 		return
 	}
 	database := s.find(path[1])
+	if database != nil && database.ID != path[1] && (len(path) > 2 || r.Method != http.MethodGet) {
+		database = nil // only the GET of a database also takes the name
+	}
 	if database == nil {
 		// packages/wrangler/src/d1/utils.ts
 		fail(w, http.StatusNotFound, 7404, "The database "+path[1]+" could not be found")
@@ -375,7 +378,7 @@ func (s *Server) find(id string) *Database {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
 	for _, d := range s.databases {
-		if d.ID == id || d.Name == id { // the GET of a database also takes the name
+		if d.ID == id || d.Name == id {
 			return d
 		}
 	}
