@@ -206,7 +206,7 @@ func (c *Client) lost(ctx context.Context, failed *Error, err error) *Error {
 	switch cause := context.Cause(ctx); {
 	case err == nil:
 		failed.Err = errors.New("no answer")
-	case errors.Is(err, context.Canceled), errors.Is(ctx.Err(), context.Canceled):
+	case errors.Is(ctx.Err(), context.Canceled): // not err: net/http gives up a connection for reasons of its own, too
 		failed.Err = context.Canceled
 	case ctx.Err() != nil && cause != nil:
 		failed.Err, failed.gaveUp = cause, true
