@@ -722,6 +722,16 @@ func TestImportTransport(t *testing.T) {
 			})
 		}
 	}
+	t.Run("many_migrations", func(t *testing.T) {
+		files := map[string]string{}
+		for i := range 950 {
+			files[fmt.Sprintf("migrations/%04d_ä_migration_with_a_name.sql", i)] = fmt.Sprintf("CREATE TABLE t%d(x);", i)
+		}
+		c := newCloud(t, files)
+		c.run("migrate", "production", "--transport", "import").want(t, 0, "applied 950 migrations")
+		c.wantRows("SELECT kind, json_array_length(migrations) FROM d1_rewind_journal", "migrate|950")
+		c.run("status", "production").want(t, 0, "up to date: 950 applied")
+	})
 	t.Run("awkward_names", func(t *testing.T) {
 		c := newCloud(t, map[string]string{"migrations/0001_it's ?.sql": "CREATE TABLE a(x);"})
 		c.run("migrate", "production", "--transport", "import", "--migrations-table", `led"ger?`).want(t, 0, "applied 1 migration")

@@ -124,6 +124,10 @@ func (e *Engine) outcome(ctx context.Context, cause error, batch Batch, group []
 			p = &whole
 		}
 		p.State = e.stateAfter(result)
+		if isUnclear && !unclear.Untouched && !isRefused { // it may have been late
+			p.State += ", as far as the ledger shows"
+			p.Next = strings.TrimPrefix(p.Next+"; ", "; ") + "running again is safe: nothing is applied twice"
+		}
 		return p
 	}
 	switch {

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"golang.org/x/sync/errgroup"
 
@@ -99,6 +100,15 @@ const createJournal = `CREATE TABLE IF NOT EXISTS ` + JournalTable + ` (
   tool_version   TEXT
 )`
 
+// Empty text stands for NULL: parameters of D1's REST API are documented as strings.
+const insertJournal = `INSERT INTO ` + JournalTable + ` (run, kind, at, migrations, bookmark, hold, undone,
+  worker_version, commit_sha, run_url, pull_request, actor, tool_version)
+VALUES (?, ?, ?, ?, ?, nullif(?, ''), nullif(?, ''), ?, ?, ?, ?, ?, ?)`
+
+// journalPiece is how much text of one column goes into one statement: an import has no
+// parameters, and D1 takes statements of up to 100,000 bytes, quotes doubled.
+const journalPiece = 40_000
+
 // journalStatements records e, creating the table if need be.
 func journalStatements(e Entry) []BatchStatement {
 	var hold, undone string
@@ -108,20 +118,29 @@ func journalStatements(e Entry) []BatchStatement {
 	if len(e.Undone) > 0 {
 		undone = mustJSON(e.Undone)
 	}
-	return []BatchStatement{
+	first, rest := piece(mustJSON(nonNil(e.Migrations)))
+	statements := []BatchStatement{
 		{Query: Query{SQL: createJournal}},
-		{Query: Query{
-			// Empty text stands for NULL: parameters of D1's REST API are documented as strings.
-			SQL: `INSERT INTO ` + JournalTable + ` (run, kind, at, migrations, bookmark, hold, undone,
-  worker_version, commit_sha, run_url, pull_request, actor, tool_version)
-VALUES (?, ?, ?, ?, ?, nullif(?, ''), nullif(?, ''), ?, ?, ?, ?, ?, ?)`,
-			Args: []any{e.Run, e.Kind, e.At, mustJSON(nonNil(e.Migrations)), string(e.Bookmark), hold, undone,
-				e.WorkerVersion, e.Origin.Commit, e.Origin.RunURL, e.Origin.PullRequest, e.Origin.Actor, e.Origin.ToolVersion},
-		}},
+		{Query: Query{SQL: insertJournal, Args: []any{e.Run, e.Kind, e.At, first, string(e.Bookmark), hold, undone,
+			e.WorkerVersion, e.Origin.Commit, e.Origin.RunURL, e.Origin.PullRequest, e.Origin.Actor, e.Origin.ToolVersion}}},
 	}
+	for rest != "" {
+		first, rest = piece(rest)
+		statements = append(statements, BatchStatement{Query: Query{SQL: `UPDATE ` + JournalTable + ` SET migrations = migrations || ? WHERE run = ?`, Args: []any{first, e.Run}}})
+	}
+	return statements
 }
 
-// bookmarkArg is where journalStatements has the bookmark among the arguments.
+// piece cuts off what goes into one statement, between characters.
+func piece(text string) (first, rest string) {
+	n := min(journalPiece, len(text))
+	for n < len(text) && !utf8.RuneStart(text[n]) {
+		n--
+	}
+	return text[:n], text[n:]
+}
+
+// bookmarkArg is where insertJournal has the bookmark among its arguments.
 const bookmarkArg = 4
 
 // rebased is the batch with another bookmark in its journal row: that of the state before
@@ -131,10 +150,10 @@ func (b Batch) rebased(before Bookmark) Batch {
 	if b.Run == "" {
 		return b
 	}
-	last := len(b.Statements) - 1
+	i := slices.IndexFunc(b.Statements, func(s BatchStatement) bool { return s.SQL == insertJournal })
 	b.Statements = slices.Clone(b.Statements)
-	b.Statements[last].Args = slices.Clone(b.Statements[last].Args)
-	b.Statements[last].Args[bookmarkArg] = string(before)
+	b.Statements[i].Args = slices.Clone(b.Statements[i].Args)
+	b.Statements[i].Args[bookmarkArg] = string(before)
 	return b
 }
 
