@@ -67,7 +67,7 @@ func runCommand(ctx context.Context, p Process) int {
 	}
 	out := terminal{p: p, colour: colours(p, p.Stdout), errColour: colours(p, p.Stderr)}
 	if _, ok := findCommand(name); !ok {
-		return out.finish(ctx, report.Report{Command: name, Err: unknownCommand(name)}, nil)
+		return out.finish(ctx, report.Report{Command: name, Err: unknownCommand(name)}, settings{"format": formatIn(args)})
 	}
 	given, rest, err := parseFlags(name, args)
 	if errors.Is(err, pflag.ErrHelp) {
@@ -94,6 +94,8 @@ func runCommand(ctx context.Context, p Process) int {
 		title, rest = rest[0], nil
 	case name == "create":
 		return out.finish(ctx, report.Report{Command: name, Err: &usageError{"create takes the name of the migration", "for example: d1-rewind create add_users"}}, given)
+	case len(rest) == 1 && rest[0] == "": // an unset variable of a script must not mean local
+		err = &usageError{"the environment is empty", "name it: local, production, or one of the configuration"}
 	case len(rest) == 1 && given["environment"] != "" && given["environment"] != rest[0]:
 		err = &usageError{fmt.Sprintf("two environments: %q and %q", rest[0], given["environment"]), "name one"}
 	case len(rest) == 1:
@@ -102,7 +104,9 @@ func runCommand(ctx context.Context, p Process) int {
 	if err == nil && len(rest) > 0 {
 		err = &usageError{fmt.Sprintf("don't know what to do with %q", rest), "d1-rewind help " + name}
 	}
-	if given["environment"] == "" {
+	if named, ok := given["environment"]; ok && named == "" && err == nil {
+		err = &usageError{"the environment is empty", "name it: local, production, or one of the configuration"}
+	} else if !ok {
 		given["environment"] = "local"
 	}
 	r := report.Report{Command: name, Environment: given["environment"], Err: err}
@@ -111,6 +115,9 @@ func runCommand(ctx context.Context, p Process) int {
 		if all, r.Err = resolve(given, p.Getenv); r.Err == nil {
 			progress, done := out.progress(all)
 			job := &job{p: p, command: name, title: title, given: given, settings: all, read: out.reader(), progress: progress}
+			if p.Getenv("GITHUB_ACTIONS") == "true" { // a step's "run:"
+				job.event = github.New(p.Getenv, io.Discard).Event()
+			}
 			if name == "restore" { // what undoes it is known even if nothing more can be said
 				job.onBookmark = func(b migration.Bookmark) { fmt.Fprintln(p.Stderr, "bookmark before:", b) }
 			}
@@ -319,13 +326,13 @@ func isTerminal(stream any) bool {
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
-// rollbackCommand is the command that goes back, complete and quoted for a shell: restore
-// with extra, and with what the user said about which database is meant.
-func rollbackCommand(p Process, given settings, environment string, extra []string) string {
-	words := append(programWords(p.Program), "restore", environment)
+// ownCommand is one of the program's own commands, complete and quoted for a shell, with
+// extra and with what the user said about which database is meant.
+func ownCommand(p Process, command string, given settings, environment string, extra []string) string {
+	words := append(programWords(p.Program), command, environment)
 	words = append(words, extra...)
 	for _, name := range []string{"working-directory", "config", "database", "database-id", "account-id", "migrations-dir", "migrations-table", "persist-to", "worker"} {
-		if given[name] != "" {
+		if given.differs(name) {
 			words = append(words, "--"+name, given[name])
 		}
 	}

@@ -142,7 +142,7 @@ func TestBadInput(t *testing.T) {
 		code  int
 		parts []string
 	}{
-		{"no_configuration_and_no_migrations", nil, []string{"migrate"}, 2, []string{"no migrations directory", "d1-rewind create"}},
+		{"no_configuration_and_no_migrations", nil, []string{"migrate"}, 2, []string{"no migrations directory", "the create command"}},
 		{"empty_directory", map[string]string{"migrations/readme.txt": ""}, []string{"migrate"}, 2, []string{`no files that match "*.sql"`}},
 		{"nested_files", map[string]string{"migrations/0001_a/migration.sql": ""}, []string{"migrate"}, 2, []string{"migrations_pattern"}},
 		{"unknown_environment", sample(), []string{"migrate", "stagin"}, 2, []string{`unknown environment "stagin"`, "local, production"}},
@@ -177,7 +177,8 @@ func TestBadInput(t *testing.T) {
 }
 
 func TestWrongFlagsInJSON(t *testing.T) {
-	for _, args := range [][]string{{"status", "--format", "json", "--bogus"}, {"status", "--format", "json", "--to", "x"}} {
+	for _, args := range [][]string{{"status", "--format", "json", "--bogus"}, {"status", "--bogus", "--format=json"}, {"status", "--format", "json", "--to", "x"}, {"statsu", "--format", "json"},
+		{"status", "", "--format", "json"}, {"status", "--environment", "", "--format", "json"}, {"status", "--rehearse-limit", "x", "--format", "json"}, {"status", "--pull-request", "x", "--format", "json"}} {
 		r := d1rewind(nil, args...)
 		r.want(t, 2)
 		if document := r.json(t); document["status"] != "failed" || document["exitCode"] != 2.0 {

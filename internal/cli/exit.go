@@ -41,8 +41,18 @@ type Interrupt struct{ Signal os.Signal }
 
 func (i *Interrupt) Error() string { return i.Signal.String() }
 
+func (i *Interrupt) code() int {
+	if i.Signal == syscall.SIGTERM {
+		return exitTerminated
+	}
+	return exitInterrupt
+}
+
 // exitCode is the process's answer to a report.
 func exitCode(ctx context.Context, r report.Report, s settings) int {
+	if i, ok := errors.AsType[*Interrupt](context.Cause(ctx)); ok && r.Err == nil {
+		return i.code() // all is done, but whoever sent the signal does not want to go on
+	}
 	if r.Err == nil {
 		if r.Command == "status" && s.on("exit-code") && len(r.PendingNames()) > 0 {
 			return exitPending
@@ -69,8 +79,8 @@ func exitCode(ctx context.Context, r report.Report, s settings) int {
 	case migration.Unknown:
 		return exitUnknown
 	case migration.Stopped:
-		if i, ok := errors.AsType[*Interrupt](context.Cause(ctx)); ok && i.Signal == syscall.SIGTERM {
-			return exitTerminated
+		if i, ok := errors.AsType[*Interrupt](context.Cause(ctx)); ok {
+			return i.code()
 		}
 		return exitInterrupt
 	default:

@@ -41,15 +41,15 @@ type command struct {
 }
 
 var commands = []command{
-	{"migrate", "[ENVIRONMENT]", "apply what is pending, after a rehearsal on a copy", "d1-rewind migrate local --to 0003_orders.sql"},
+	{"migrate", "[ENVIRONMENT]", "apply what is pending, after a rehearsal on a copy", "d1-rewind migrate production --to 0003_orders.sql"},
 	{"status", "[ENVIRONMENT]", "applied, pending, missing and held migrations; writes nothing", "d1-rewind status --exit-code --format json"},
-	{"restore", "[ENVIRONMENT]", "Time Travel to a bookmark, a time or before a migration", "d1-rewind restore --timestamp 2026-11-24T10:00:00Z"},
+	{"restore", "[ENVIRONMENT]", "Time Travel to a bookmark, a time or before a migration", "d1-rewind restore production --before 0007_orders.sql --confirm shop-db"},
 	{"info", "[ENVIRONMENT]", "the bookmark now, or at --timestamp", "d1-rewind info"},
-	{"backup", "[ENVIRONMENT]", "SQL export to --output", "d1-rewind backup --output backup.sql"},
+	{"backup", "[ENVIRONMENT]", "SQL export to --output", "d1-rewind backup production --output backup.sql"},
 	{"baseline", "[ENVIRONMENT]", "record migrations as applied without running them", "d1-rewind baseline --to 0004_posts.sql"},
 	{"create", "NAME", "next numbered empty migration file", "d1-rewind create add_users"},
 	{"reset", "[ENVIRONMENT]", "local only: empty database, then all migrations", "d1-rewind reset --yes"},
-	{"doctor", "[ENVIRONMENT]", "check configuration, migrations, token and database", "d1-rewind doctor"},
+	{"doctor", "[ENVIRONMENT]", "check configuration, migrations, token and database", "d1-rewind doctor production"},
 	{"version", "", "print the version", "d1-rewind version"},
 	{"help", "[COMMAND]", "this text, or the options of one command", "d1-rewind help restore"},
 }

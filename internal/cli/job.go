@@ -131,7 +131,12 @@ func (j *job) restoreCommand(to migration.Bookmark, worker string) string {
 			extra = append(extra, "--worker-version", worker)
 		}
 	}
-	return rollbackCommand(j.p, j.given, j.settings["environment"], extra)
+	return ownCommand(j.p, "restore", j.given, j.settings["environment"], extra)
+}
+
+// statusCommand is the command that shows the status of what this one works on.
+func (j *job) statusCommand() string {
+	return ownCommand(j.p, "status", j.given, j.settings["environment"], nil)
 }
 
 // wranglerCommand is the command of wrangler that goes back to a bookmark, "" if the
@@ -146,7 +151,7 @@ func (j *job) wranglerCommand(to migration.Bookmark) string {
 	if j.target.Section != "" {
 		words = append(words, "--env", j.target.Section)
 	}
-	if j.configFile != "" && (j.given["config"] != "" || j.given["working-directory"] != "") {
+	if j.configFile != "" && (j.given.differs("config") || j.given.differs("working-directory")) {
 		words = append(words, "--config", j.configFile)
 	}
 	return shellescape.QuoteCommand(words)
@@ -256,6 +261,7 @@ func (j *job) wireEngine(r *report.Report, configDir string, db wrangler.Databas
 		Journal:        s.on("journal"),
 		Now:            j.p.Now,
 		Sleep:          j.p.Sleep,
+		StatusCommand:  j.statusCommand(),
 		RestoreCommand: func(to migration.Bookmark) string { return j.restoreCommand(to, "") },
 		OnBookmark:     j.onBookmark,
 		OnProgress:     j.progress,
@@ -285,10 +291,7 @@ func (j *job) wireEngine(r *report.Report, configDir string, db wrangler.Databas
 	case j.remote != nil:
 		j.engine.NoRehearsal = "this version rehearses on local databases only: migrate local first"
 	default:
-		limit, err := parseSize(s["rehearse-limit"])
-		if err != nil {
-			return err
-		}
+		limit, _ := parseSize(s["rehearse-limit"]) // resolve has checked it
 		j.engine.Rehearse = rehearsal.Local(j.database, limit)
 	}
 	return nil
@@ -357,7 +360,7 @@ func (j *job) restore(ctx context.Context, r *report.Report) {
 	}
 	if given != 1 {
 		r.Err = &usageError{fmt.Sprintf("restore needs exactly one of bookmark, timestamp and before; there are %d", given),
-			"d1-rewind info shows the bookmark now, d1-rewind status what is applied"}
+			"the info command shows the bookmark now; what is applied: " + j.statusCommand()}
 		return
 	}
 	o := migration.RestoreOptions{Bookmark: migration.Bookmark(strings.ToLower(strings.TrimSpace(s["bookmark"]))), Before: s["before"]}
@@ -467,6 +470,13 @@ func (j *job) doctor(ctx context.Context) []report.Check {
 		}
 		checks = append(checks, c)
 	}
+	// What can't be read, and stops no run, is noted.
+	note := func(name, detail string, err error) {
+		add(name, detail, err)
+		if last := &checks[len(checks)-1]; err != nil {
+			last.OK, last.Warning = true, true
+		}
+	}
 	add("configuration", fmt.Sprintf("environment %s, database %s", j.settings["environment"], j.target.Database.Identifier()), nil)
 	if j.target.Mismatch != "" {
 		add("id and name", "", errors.New(j.target.Mismatch))
@@ -474,7 +484,7 @@ func (j *job) doctor(ctx context.Context) []report.Check {
 	files, err := j.engine.Directory.Read()
 	add("migrations", fmt.Sprintf("%s in %s", migration.Count(len(files), "file"), j.engine.Directory.Display), err)
 	if j.remote != nil {
-		j.remote.doctor(ctx, j, add)
+		j.remote.doctor(ctx, j, add, note)
 	} else {
 		j.doctorLocal(ctx, add)
 	}

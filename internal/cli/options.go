@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/agnivade/levenshtein"
@@ -32,13 +33,13 @@ var options = []option{
 	{name: "database-id", value: "ID", help: "the database's id, instead of the configuration's"},
 	{name: "migrations-dir", value: "DIR", help: "the migrations directory (default: the configuration's, else migrations)"},
 	{name: "migrations-table", value: "TABLE", help: "the ledger (default: the configuration's, else d1_migrations)"},
-	{name: "account-id", value: "ID", env: "CLOUDFLARE_ACCOUNT_ID", help: "the Cloudflare account"},
+	{name: "account-id", value: "ID", env: "CLOUDFLARE_ACCOUNT_ID", help: "the Cloudflare account (default: CLOUDFLARE_ACCOUNT_ID, else the configuration's)"},
 	{name: "api-token", env: "CLOUDFLARE_API_TOKEN", inputOnly: true, value: "TOKEN", help: "the Cloudflare API token; input and environment variable only"},
 	{name: "persist-to", value: "DIR", help: "local state, as wrangler's flag (default: .wrangler/state beside the configuration)"},
 	{name: "to", value: "MIGRATION", commands: "migrate baseline", help: "last migration to apply or record (default: all)"},
 	{name: "dry-run", fallback: "false", commands: "migrate", help: "plan and rehearse, change nothing"},
 	{name: "transaction", value: "run|migration", fallback: "run", commands: "migrate", help: "run: all pending migrations commit together or not at all; migration: one commit each"},
-	{name: "transport", value: "auto|query|import", fallback: "auto", commands: "migrate", help: "how a remote database is written"},
+	{name: "transport", value: "auto|query|import", fallback: "auto", commands: "migrate", help: "how a remote database is written; auto: by the query endpoint, and by import what does not fit it"},
 	{name: "rehearse", value: "off|schema|data", fallback: "schema", commands: "migrate status", help: "try the migrations on a copy first; a local database is copied with its rows"},
 	{name: "rehearse-limit", value: "SIZE", fallback: "256MiB", commands: "migrate status", help: "larger databases are not copied whole"},
 	{name: "hazards", value: "off|warn|fail", fallback: "warn", commands: "migrate status", help: "what to do about hazards"},
@@ -52,9 +53,9 @@ var options = []option{
 	{name: "timestamp", value: "TIME", commands: "restore info", help: "a moment, RFC 3339 or Unix seconds"},
 	{name: "before", value: "MIGRATION", commands: "restore", help: "go back to before the run that applied it"},
 	{name: "confirm", value: "NAME", commands: "restore", help: "the database's name; needed to restore a remote database without a terminal"},
-	{name: "worker", value: "NAME", help: "the Worker whose deployed version is recorded"},
+	{name: "worker", value: "NAME", help: "the Worker whose deployed version is recorded (default: the configuration's name for the environment)"},
 	{name: "rollback-worker", fallback: "false", commands: "restore", help: "put the Worker back first, then the database"},
-	{name: "worker-version", value: "ID", commands: "restore", help: "the Worker version to go back to"},
+	{name: "worker-version", value: "ID", commands: "restore", help: "the Worker version to go back to; implies rollback-worker (default: the one that the journal recorded)"},
 	{name: "comment", value: "auto|off", fallback: "auto", help: "the comment on the pull request"},
 	{name: "github-token", value: "TOKEN", env: "GITHUB_TOKEN", inputOnly: true, help: "the token that comments; input and environment variable only"},
 	{name: "pull-request", value: "NUMBER", help: "the pull request to comment on (default: found)"},
@@ -89,6 +90,9 @@ type settings map[string]string
 
 func (s settings) on(name string) bool { return s[name] == "true" || s[name] == "on" }
 
+// differs tells whether the option is set to something else than its default.
+func (s settings) differs(name string) bool { return s[name] != "" && s[name] != lookup(name).fallback }
+
 // usageError is a wrong use of the command line or the action.
 type usageError struct{ problem, next string }
 
@@ -117,6 +121,7 @@ func parseFlags(command string, args []string) (given settings, rest []string, e
 		}
 	})
 	if err != nil {
+		given["format"] = formatIn(args)
 		return given, nil, wrongFlag(err, args)
 	}
 	if *help {
@@ -137,11 +142,26 @@ func wrongFlag(err error, args []string) error {
 		name, _, _ = strings.Cut(name, "=")
 		if o := lookup(name); isFlag && o.name == "" && name != "" {
 			return &usageError{fmt.Sprintf("there is no option --%s", name), "did you mean --" + nearest(name, flagNames()) + "? " + next}
+		} else if isFlag && o.inputOnly && o.env == "" {
+			return &usageError{fmt.Sprintf("--%s is an input of the action; here the command says it", name), next}
 		} else if isFlag && o.inputOnly {
 			return &usageError{fmt.Sprintf("--%s is no flag: secrets on a command line can be read by every process", name), fmt.Sprintf("set the environment variable %s", o.env)}
 		}
 	}
 	return &usageError{err.Error(), next}
+}
+
+// formatIn finds the format in arguments that can't be read as a whole.
+func formatIn(args []string) string {
+	for i, arg := range args {
+		if value, ok := strings.CutPrefix(arg, "--format="); ok {
+			return value
+		}
+		if arg == "--format" && i+1 < len(args) {
+			return args[i+1]
+		}
+	}
+	return ""
 }
 
 func lookup(name string) option {
@@ -184,6 +204,12 @@ func resolve(given settings, getenv func(string) string) (settings, error) {
 			return nil, &usageError{fmt.Sprintf("%s can't be %q", o.name, value), "it is one of: " + strings.Join(choices, ", ")}
 		}
 		all[o.name] = value
+	}
+	if _, err := parseSize(all["rehearse-limit"]); err != nil {
+		return nil, err
+	}
+	if n, err := strconv.Atoi(all["pull-request"]); all["pull-request"] != "" && (err != nil || n < 1) {
+		return nil, &usageError{fmt.Sprintf("pull-request can't be %q", all["pull-request"]), "it is a number"}
 	}
 	if all["hazards"] == "fail" || all["drift"] == "fail" {
 		return nil, &usageError{"this version finds neither hazards nor drift, so it can't fail on them", "use warn (the default) or off until it does"}

@@ -96,7 +96,7 @@ func (j *job) guardPullRequest() error {
 	event := j.event.Name
 	fromPullRequest := strings.HasPrefix(event, "pull_request") || j.event.PullRequest > 0
 	harmless := j.command == "migrate" && j.settings.on("dry-run")
-	if !j.inAction || !writing[j.command] || harmless || !fromPullRequest || j.settings.on("allow-pull-request") {
+	if !writing[j.command] || harmless || !fromPullRequest || j.settings.on("allow-pull-request") {
 		return nil
 	}
 	return &migration.Problem{Kind: migration.Refused, Err: fmt.Errorf("%s writes to a remote database, and this run belongs to a pull request (event %s)", j.command, event),
@@ -146,7 +146,7 @@ func (j *job) confirmed(ctx context.Context, r *report.Report) (func(migration.R
 }
 
 // doctor checks one thing a line, as far as the line before allows.
-func (m *remote) doctor(ctx context.Context, j *job, add func(name, detail string, err error)) {
+func (m *remote) doctor(ctx context.Context, j *job, add, note func(name, detail string, err error)) {
 	when, err := m.client.Verify(ctx)
 	add("token", "accepted by Cloudflare", err)
 	if !when.IsZero() {
@@ -159,7 +159,7 @@ func (m *remote) doctor(ctx context.Context, j *job, add func(name, detail strin
 		}
 	}
 	info, err := m.database.Info(ctx)
-	add("account and database", fmt.Sprintf("account %s, database %s (%s), %d bytes", m.account, info.Name, info.ID, info.Size), err)
+	add("account and database", fmt.Sprintf("account %s, database %s (%s), %.0f bytes", m.account, info.Name, info.ID, info.Size), err)
 	if err != nil {
 		return
 	}
@@ -178,5 +178,5 @@ func (m *remote) doctor(ctx context.Context, j *job, add func(name, detail strin
 		return
 	}
 	deployment, err := m.client.Worker(m.worker).Deployed(ctx)
-	add("worker", fmt.Sprintf("%s runs version %s; whether the token may roll it back (Workers Scripts Edit) shows only when it does", m.worker, deployment.Version), err)
+	note("worker", fmt.Sprintf("%s runs version %s; whether the token may roll it back (Workers Scripts Edit) shows only when it does", m.worker, deployment.Version), err)
 }

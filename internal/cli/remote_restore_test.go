@@ -213,7 +213,7 @@ func TestHold(t *testing.T) {
 			}
 			return nil
 		})
-		c.restore(before[1]).want(t, 4, "restored, but it is not known whether what that undid is held", "d1-rewind status shows what is held")
+		c.restore(before[1]).want(t, 4, "restored, but it is not known whether what that undid is held", "d1-rewind status production shows what is held")
 		c.server.SetFault(nil)
 		c.wantHeld("0002_m.sql")
 	})
@@ -684,6 +684,10 @@ func TestImportTransport(t *testing.T) {
 		c.faultAlways(func(r d1test.Request) bool { return strings.Contains(r.Body, `"action":"poll"`) },
 			d1test.Fault{Status: http.StatusOK, Body: `{"success":true,"errors":[],"result":{"success":true,"type":"import","status":"complete","messages":["Done"],"result":{"num_queries":1}}}`})
 		c.run("migrate", "production", "--transport", "import").want(t, 1, "says that an import is complete", "nothing of this run was applied")
+	})
+	t.Run("asked_for_the_wrong_one", func(t *testing.T) {
+		c := newCloud(t, large())
+		c.run("migrate", "production", "--transport", "query").want(t, 1, "HTTP 413", "leave out --transport query", "nothing of this run was applied")
 	})
 	t.Run("statement_that_does_not_end", func(t *testing.T) {
 		files := sample()

@@ -316,7 +316,7 @@ func TestRemoteErrors(t *testing.T) {
 			c.server.Allow("a-token-without-permission-for-d1", d1test.Permissions{WorkersRead: true})
 			c.env["CLOUDFLARE_API_TOKEN"] = "a-token-without-permission-for-d1"
 		}, nil, 1,
-			[]string{"code 10000", "D1 > Read", "doctor"}},
+			[]string{"code 10000", "D1 > Read", "belongs to another account"}},
 		{"read_only_token_migrates", func(c *cloud) {
 			c.server.Allow("a-token-that-may-only-read", d1test.Permissions{D1Read: true, WorkersRead: true})
 			c.env["CLOUDFLARE_API_TOKEN"] = "a-token-that-may-only-read"
@@ -359,6 +359,11 @@ func TestRemoteErrors(t *testing.T) {
 		{"no_https", func(c *cloud) {
 			c.env["CLOUDFLARE_API_BASE_URL"] = strings.Replace(c.server.URL, "http:", "https:", 1)
 		}, nil, 1, []string{"HTTP response to HTTPS client", "nothing was sent", "CLOUDFLARE_API_BASE_URL"}},
+		{"redirect", always(d1test.Fault{Status: http.StatusFound, Header: http.Header{"Location": {"https://example.com/login"}}}), nil, 1, []string{"a redirect", "HTTP 302", "proxies, firewalls"}},
+		{"transaction_in_a_migration", func(c *cloud) {
+			c.write("migrations/0002_orders.sql", "BEGIN TRANSACTION;\nCREATE TABLE orders(id);\nCOMMIT;")
+		}, []string{"migrate", "production"}, 1,
+			[]string{"0002_orders.sql:1: statement 1 of 3: To execute a transaction", "remove the statement"}},
 		{"broken_sql", func(c *cloud) { c.write("migrations/0002_orders.sql", "CREATE TABL orders(id);") }, []string{"migrate", "production"}, 1,
 			[]string{`error: 0002_orders.sql:1: statement 1 of 1: near "TABL": syntax error`, "| CREATE TABL orders(id);"[:24], "nothing of this run was applied"}},
 		{"no_worker", func(c *cloud) {}, []string{"status", "production", "--worker", "shopp"}, 0, []string{"the Worker's deployed version is not recorded", "code 10007"}},
@@ -719,13 +724,14 @@ func TestCancelled(t *testing.T) {
 		{"second_write_and_then_unreadable", []string{"--transaction", "migration"}, func(r d1test.Request) bool {
 			return strings.HasSuffix(r.Path, "/query") && strings.Contains(r.Body, "0002_orders.sql")
 		}, &d1test.Fault{After: true, Drop: true}, &page, 4, []string{"applied before that and kept: 0001_users.sql", "unknown  0002_orders.sql"}},
+		{"and_the_write_is_answered", nil, to("/query"), nil, nil, 130, []string{"applied 2 migrations"}},
 		{"while_waiting_to_send_again", nil, to("/query"), &page, nil, 130, []string{"interrupted", "nothing was written"}},
 	}
 	for _, tc := range cases {
 		t.Run(tc.name, func(t *testing.T) {
 			c := newCloud(t, sample())
 			c.server.Set(func() { c.server.ImportPolls = 50 })
-			ctx, cancel := context.WithCancel(t.Context())
+			ctx, cancel := context.WithCancelCause(t.Context())
 			c.ctx = ctx
 			seen := false
 			c.server.SetFault(func(r d1test.Request) *d1test.Fault {
@@ -734,7 +740,7 @@ func TestCancelled(t *testing.T) {
 					return tc.then
 				case tc.cancel(r):
 					seen = true
-					cancel()
+					cancel(&cli.Interrupt{Signal: syscall.SIGINT})
 					return tc.fault
 				}
 				return nil
@@ -984,6 +990,8 @@ func TestPullRequestsDoNotWrite(t *testing.T) {
 				c := newCloud(t, sample())
 				c.env["INPUT_MODE"], c.env["INPUT_ENVIRONMENT"], c.env["GITHUB_EVENT_NAME"] = mode, "production", event
 				c.run().want(t, 3, "belongs to a pull request", "nothing was contacted")
+				c.env["GITHUB_ACTIONS"] = "true" // and in a step's "run:"
+				c.run(mode, "production").want(t, 3, "belongs to a pull request", "nothing was contacted")
 				if n := len(c.server.Requests()); n != 0 {
 					t.Errorf("%d requests", n)
 				}
@@ -1004,7 +1012,14 @@ func TestDoctorRemote(t *testing.T) {
 			c.server.Allow("a-token-that-may-only-read", d1test.Permissions{D1Read: true})
 			c.env["CLOUDFLARE_API_TOKEN"] = "a-token-that-may-only-read"
 		}, 1,
-			[]string{"FAIL  permission D1 Edit", "D1 > Edit", "FAIL  worker", "Workers Scripts > Read"}},
+			[]string{"FAIL  permission D1 Edit", "D1 > Edit", "note  worker", "Workers Scripts > Read"}},
+		{"no_permission_for_workers", func(c *cloud) {
+			c.server.Allow("a-token-for-nothing-but-d1", d1test.Permissions{D1Read: true, D1Edit: true})
+			c.env["CLOUDFLARE_API_TOKEN"] = "a-token-for-nothing-but-d1"
+		}, 0, []string{"everything is in order", "note  worker", "Workers Scripts > Read", "ok    ledger"}},
+		{"numbers_are_doubles", func(c *cloud) {
+			c.faultAlways(to("/"+c.database.ID), d1test.Fault{Status: http.StatusOK, Body: `{"success":true,"errors":[],"result":{"uuid":"` + c.database.ID + `","name":"shop-db","version":"production","file_size":36864.0}}`})
+		}, 0, []string{"36864 bytes"}},
 		{"service_fails", func(c *cloud) {
 			c.faultAlways(to("/import"), d1test.Fault{Status: http.StatusBadGateway, Body: "<title>502</title>"})
 		}, 1,

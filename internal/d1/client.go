@@ -231,6 +231,8 @@ func (c *Client) judge(failed *Error, response *http.Response, body []byte) (ans
 	var e envelope
 	if err := json.Unmarshal(body, &e); err != nil {
 		switch {
+		case response.StatusCode >= 300 && response.StatusCode < 400:
+			failed.html, failed.Message = true, "a redirect"
 		case len(body) == 0:
 			failed.Message = "an empty answer"
 		case looksLikeHTML(response.Header, body):
@@ -346,7 +348,8 @@ func neverSent(err error) bool {
 // untrusted tells whether whoever answered could not show that it is the service.
 func untrusted(err error) bool {
 	_, wrong := errors.AsType[*tls.CertificateVerificationError](err)
-	return wrong || errors.Is(err, http.ErrSchemeMismatch)
+	_, garbled := errors.AsType[tls.RecordHeaderError](err)
+	return wrong || garbled || errors.Is(err, http.ErrSchemeMismatch)
 }
 
 // retryAfter reads how long the service asks to wait, 0 if it does not.

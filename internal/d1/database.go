@@ -208,7 +208,7 @@ func (d *Database) Bookmark(ctx context.Context, at time.Time) (migration.Bookma
 		Bookmark migration.Bookmark `json:"bookmark"`
 	}
 	if err := json.Unmarshal(a.Result, &result); err != nil || result.Bookmark == "" {
-		return "", &migration.Problem{Err: errors.New("the answer to the question for the bookmark has none"), State: "nothing was written", Next: "without a bookmark there is no way back, so nothing is written; run again, or see d1-rewind doctor"}
+		return "", &migration.Problem{Err: errors.New("the answer to the question for the bookmark has none"), State: "nothing was written", Next: "without a bookmark there is no way back, so nothing is written; run again"}
 	}
 	return result.Bookmark, nil
 }
@@ -379,7 +379,7 @@ func (d *Database) Restore(ctx context.Context, to migration.Bookmark) (migratio
 	}
 	failed, _ := errors.AsType[*Error](err)
 	unclear := failed.unclear(d.client.problem(failed, needsD1Edit))
-	unclear.Untouched = unclear.Untouched || failed.refused() || failed.Status == http.StatusTooManyRequests && !failed.html
+	unclear.Untouched = unclear.Untouched || failed.Status == http.StatusBadRequest && failed.Code != 0 && !resettable(failed.Message) || failed.Status == http.StatusTooManyRequests && !failed.html
 	if unclear.Untouched && failed.Status != 0 {
 		p := &migration.Problem{Err: failed, State: "the database was not restored; it is as it was before", Next: d.client.advice(failed, needsD1Edit)}
 		switch {
@@ -395,10 +395,10 @@ func (d *Database) Restore(ctx context.Context, to migration.Bookmark) (migratio
 
 // Info is what the API says about a database.
 type Info struct {
-	ID      string `json:"uuid"`
-	Name    string `json:"name"`
-	Version string `json:"version"` // "alpha" has no Time Travel
-	Size    int64  `json:"file_size"`
+	ID      string  `json:"uuid"`
+	Name    string  `json:"name"`
+	Version string  `json:"version"`   // "alpha" has no Time Travel
+	Size    float64 `json:"file_size"` // in bytes
 }
 
 // Info asks for the database's name, version and size.

@@ -103,7 +103,7 @@ func resettable(message string) bool {
 
 // refused tells whether the database itself refused the SQL, with a clear answer.
 func (e *Error) refused() bool {
-	return e.Code == codeSQL && e.Status < 500 && e.Message != "" && !resettable(e.Message)
+	return e.Code == codeSQL && e.Status < 500 && e.Status != http.StatusRequestEntityTooLarge && e.Message != "" && !resettable(e.Message)
 }
 
 // statement returns the database's words where it refused the SQL, nil elsewhere.
@@ -153,11 +153,13 @@ func (c *Client) advice(e *Error, needs string) string {
 	case e.Code == codeHeaders, e.Code == codeTokenInvalid, e.Code == codeNoCredentials, e.Status == http.StatusUnauthorized:
 		return "the token is wrong, expired or revoked: make a new one with the permission " + needs + " and set it as CLOUDFLARE_API_TOKEN"
 	case e.Code == codeAuthentication:
-		return fmt.Sprintf("the token is not accepted for account %s: it lacks the permission %s, or belongs to another account; d1-rewind doctor tells which", c.config.AccountID, needs)
+		return fmt.Sprintf("the token is not accepted for account %s: it lacks the permission %s, or belongs to another account", c.config.AccountID, needs)
 	case e.Code == codeNoAccount:
 		return fmt.Sprintf("check the account id (%s): it is not valid, or the token is for another account; it needs %s", c.config.AccountID, needs)
 	case e.Code == codeNoDatabase:
-		return "check database_id in the configuration and the account id; wrangler d1 list shows what there is"
+		return "check the database id (--database-id, database_id in the configuration) and the account id; wrangler d1 list shows what there is"
+	case e.Status == http.StatusRequestEntityTooLarge:
+		return "the query endpoint does not take this much at once: leave out --transport query, or say --transport import"
 	case e.Code == codeNoWorker:
 		return "check the Worker's name (--worker); it has not been deployed under this one"
 	case e.html && e.Status < 500:
@@ -169,7 +171,7 @@ func (c *Client) advice(e *Error, needs string) string {
 	case e.Status >= 500:
 		return "Cloudflare's side failed: see https://www.cloudflarestatus.com, then run again"
 	default:
-		return "run d1-rewind doctor, or with --verbose, to see more"
+		return "--verbose shows the requests; the doctor command checks token, permissions and database"
 	}
 }
 

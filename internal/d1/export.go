@@ -124,7 +124,10 @@ func exportProblem(err error) error {
 	if errors.Is(err, context.Canceled) {
 		return err
 	}
-	if p, ok := errors.AsType[*migration.Problem](err); ok && p.State != "" {
+	if p, ok := errors.AsType[*migration.Problem](err); ok {
+		if p.State == "" {
+			p.State = "no backup was written; the database is untouched"
+		}
 		return err
 	}
 	return &migration.Problem{Err: err, State: "no backup was written; the database is untouched", Next: "run again; Time Travel keeps the database's states in any case"}

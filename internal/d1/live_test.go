@@ -883,5 +883,5 @@ func (s *service) facts(t *testing.T) {
 	err = s.apply("PRAGMA foreign_keys = OFF", "INSERT INTO facts_child VALUES (2)")
 	s.says(t, true, "a violation behind foreign_keys = OFF: %v", err)
 	info, err := s.database("query").Info(s.ctx)
-	s.says(t, true, "version %q, %d bytes, %v", info.Version, info.Size, err)
+	s.says(t, true, "version %q, %d bytes, %v", info.Version, int64(info.Size), err)
 }

@@ -1,6 +1,7 @@
 package d1
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -80,8 +81,8 @@ func (w *Worker) Versions(ctx context.Context) ([]string, error) {
 		return err
 	}})
 	type version struct {
-		ID       string `json:"id"`
-		Number   int    `json:"number"`
+		ID       string  `json:"id"`
+		Number   float64 `json:"number"`
 		Metadata struct {
 			CreatedOn string `json:"created_on"`
 		} `json:"metadata"`
@@ -95,7 +96,7 @@ func (w *Worker) Versions(ctx context.Context) ([]string, error) {
 	if err != nil {
 		return nil, w.client.problem(err, needsWorkersRead)
 	}
-	slices.SortFunc(result.Items, func(a, b version) int { return b.Number - a.Number })
+	slices.SortFunc(result.Items, func(a, b version) int { return cmp.Compare(b.Number, a.Number) })
 	var lines []string
 	for _, v := range result.Items[:min(len(result.Items), shownVersions)] {
 		lines = append(lines, fmt.Sprintf("%s (%s)", v.ID, v.Metadata.CreatedOn))

@@ -157,7 +157,7 @@ func (e *Engine) outcome(ctx context.Context, cause error, batch Batch, group []
 	}
 	if err != nil {
 		return false, &Problem{Kind: Unknown, Err: fmt.Errorf("%w; and then the ledger could not be read: %w", cause, err), State: "it is not known whether the run was committed",
-			Next: fmt.Sprintf("look again when the database answers: d1-rewind status; running again is safe, nothing is applied twice; the state before is %s", result.Bookmark)}
+			Next: fmt.Sprintf("look again when the database answers: %s (running again is safe: nothing is applied twice; the state before is %s)", e.statusCommand(), result.Bookmark)}
 	}
 	present, ours := past.present(group), past.has(batch.Run)
 	switch {
@@ -165,7 +165,7 @@ func (e *Engine) outcome(ctx context.Context, cause error, batch Batch, group []
 		return false, nil
 	case present == 0 && !ours && isUnclear && unclear.Pending:
 		return false, &Problem{Kind: Unknown, Err: fmt.Errorf("the run gave up while the write was under way: %v", cause), State: "nothing of it is committed so far, but it may yet be",
-			Next: fmt.Sprintf("look again in a minute: d1-rewind status; running again is safe, nothing is applied twice; the state before is %s", result.Bookmark)}
+			Next: fmt.Sprintf("look again in a minute: %s (running again is safe: nothing is applied twice; the state before is %s)", e.statusCommand(), result.Bookmark)}
 	case present == 0 && !ours:
 		return isUnclear && unclear.Transient, notApplied()
 	case batch.Run == "" && present == len(group) && (resent || !isRefused): // without a journal the ledger alone judges

@@ -37,7 +37,7 @@ type Directory struct {
 // Every error is a *Problem of kind Usage.
 func (d Directory) Read() ([]Migration, error) {
 	if info, err := fs.Stat(d.FS, "."); err != nil || !info.IsDir() {
-		return nil, usage(fmt.Sprintf("create it with its first file: d1-rewind create NAME; or name another one with --migrations-dir (now %q)", d.Display),
+		return nil, usage("make it (the create command does so with its first file), or name another one with --migrations-dir",
 			"there is no migrations directory %q", d.Display)
 	}
 	names, err := d.match(d.Pattern)

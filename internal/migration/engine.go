@@ -34,6 +34,8 @@ type Engine struct {
 	// nil, or an answer without an Index: it stays unknown.
 	Locate func(ctx context.Context, batch Batch, refused *StatementError) *StatementError
 
+	// StatusCommand is the command that shows this environment's status, complete; "": in short.
+	StatusCommand string
 	// RestoreCommand is the command that goes back to a bookmark, complete; nil: in short.
 	RestoreCommand func(Bookmark) string
 
@@ -441,6 +443,13 @@ func (r Result) Settle(err error) (Result, error) {
 	}
 	r.halfDone(p)
 	return r, err
+}
+
+func (e *Engine) statusCommand() string {
+	if e.StatusCommand != "" {
+		return e.StatusCommand
+	}
+	return "d1-rewind status"
 }
 
 func (e *Engine) restoreCommand(to Bookmark) string {

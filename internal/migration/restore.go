@@ -90,7 +90,7 @@ func (e *Engine) Restore(ctx context.Context, o RestoreOptions) (Result, error) 
 		if unknown, ok := errors.AsType[*Problem](err); ok && unknown.Kind == Unknown {
 			p.Kind, p.Err = Unknown, fmt.Errorf("restored, but it is not known whether what that undid is held: %w", err)
 			p.State = fmt.Sprintf("the database is back at %s", result.Target)
-			p.Next = "d1-rewind status shows what is held; if nothing is, the next migrate applies again what the restore undid; to undo it: " + e.restoreCommand(undo)
+			p.Next = e.statusCommand() + " shows what is held; if nothing is, the next migrate applies again what the restore undid; to undo it: " + e.restoreCommand(undo)
 		}
 		return result.Settle(p)
 	}
@@ -191,7 +191,7 @@ func (r *Result) halfDone(p *Problem) {
 // never sent again: a second one would discard what was written since the first.
 func (e *Engine) restored(ctx context.Context, result *Result, before recorded, cause error) (undo Bookmark, err error) {
 	if errors.Is(cause, ErrMoved) {
-		return "", &Problem{Err: cause, State: stateUntouched, Next: "nothing of the other write was lost; look at d1-rewind status, then restore again"}
+		return "", &Problem{Err: cause, State: stateUntouched, Next: "nothing of the other write was lost; look at it (" + e.statusCommand() + "), then restore again"}
 	}
 	unclear, ok := errors.AsType[*ApplyError](cause)
 	if !ok || unclear.Untouched {
@@ -207,7 +207,7 @@ func (e *Engine) restored(ctx context.Context, result *Result, before recorded, 
 	}
 	unknown := func(err error) *Problem {
 		return &Problem{Kind: Unknown, Err: fmt.Errorf("restore to %s: %w", result.Target, err), State: "it is not known whether the database was restored; the restore is not repeated",
-			Next: "look at d1-rewind status and at the data; if it was not restored, run the same restore again; " +
+			Next: "look at the data and the status (" + e.statusCommand() + "); if it was not restored, run the same restore again; " +
 				"if it was, nothing holds what that undid: undo it, then restore again: " + e.restoreCommand(result.Bookmark)}
 	}
 	gone := func(row LedgerRow) bool { return !after.applied(row.Name) }
@@ -267,6 +267,8 @@ func (e *Engine) target(ctx context.Context, o RestoreOptions, past recorded) (B
 	switch {
 	case o.Bookmark != "":
 		return o.Bookmark, nil
+	case o.Before != "" && !e.Journal:
+		return "", usage("leave out --journal off, or go by --timestamp", "the bookmark from before %q stands in the journal, which is switched off", o.Before)
 	case o.Before != "":
 		for _, entry := range slices.Backward(past.journal) {
 			if entry.Kind == "migrate" && slices.ContainsFunc(entry.Migrations, func(f File) bool { return f.Name == o.Before }) && past.applied(o.Before) {
@@ -275,7 +277,7 @@ func (e *Engine) target(ctx context.Context, o RestoreOptions, past recorded) (B
 		}
 		i := slices.IndexFunc(past.ledger, func(r LedgerRow) bool { return r.Name == o.Before })
 		if i < 0 {
-			return "", usage("d1-rewind status lists what is applied", "%q is not applied, so there is nothing before it to go back to", o.Before)
+			return "", usage(e.statusCommand()+" lists what is applied", "%q is not applied, so there is nothing before it to go back to", o.Before)
 		}
 		return "", usage(fmt.Sprintf("the ledger says that it was applied at %s UTC: use --timestamp with a moment before that", past.ledger[i].AppliedAt),
 			"the journal has no bookmark for %q: it was applied by wrangler, recorded by baseline, or without journal", o.Before)

@@ -54,10 +54,18 @@ func Locate(ctx context.Context, env migration.Environment, batch migration.Batc
 		}
 	}
 	found, ok := errors.AsType[*migration.StatementError](copied.Apply(ctx, batch))
-	if !ok || found.Index < 0 || !sameWords(found.Text, refused.Text) {
+	if !ok || found.Index < 0 {
 		return refused
 	}
-	return &migration.StatementError{Index: found.Index, Offset: found.Offset, Text: refused.Text}
+	located := &migration.StatementError{Index: found.Index, Offset: found.Offset, Text: refused.Text}
+	words, transaction := strings.CutSuffix(found.Text, sqlite.TransactionHint)
+	switch {
+	case transaction && strings.HasPrefix(refused.Text, words): // the service says more
+		located.Text += sqlite.TransactionHint
+	case !sameWords(found.Text, refused.Text):
+		return refused
+	}
+	return located
 }
 
 // sameWords compares two refusals up to the name of SQLite's code: the service does not

@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -11,14 +12,14 @@ func Markdown(r Report) string {
 	var b strings.Builder
 	mark := "✅"
 	switch {
-	case r.Err != nil:
+	case r.Err != nil, slices.ContainsFunc(r.Checks, func(c Check) bool { return !c.OK }):
 		mark = "❌"
 	case r.Command != "restore" && len(r.PendingNames()) > 0:
 		mark = "🟡"
 	}
 	fmt.Fprintf(&b, "### %s d1-rewind %s: %s\n\n", mark, escape(r.Command), escape(r.Verdict()))
 	fmt.Fprintf(&b, "| | |\n| --- | --- |\n| Environment | %s |\n| Database | %s |\n", code(r.Environment), code(r.DatabaseName))
-	if r.Result.Bookmark != "" {
+	if r.Result.Bookmark != "" && r.Info == nil {
 		fmt.Fprintf(&b, "| Bookmark before | %s |\n", code(string(r.Result.Bookmark)))
 	}
 	if r.Result.PreviousBookmark != "" {
@@ -36,6 +37,13 @@ func Markdown(r Report) string {
 		if p.Next != "" {
 			fmt.Fprintf(&b, "**Next:** %s\n\n", escape(p.Next))
 		}
+	}
+	if len(r.Checks) > 0 {
+		b.WriteString("| | Check | |\n| --- | --- | --- |\n")
+		for _, c := range r.Checks {
+			fmt.Fprintf(&b, "| %s | %s | %s |\n", strings.TrimSpace(c.mark()), escape(c.Name), escape(strings.TrimSuffix(c.Detail+". "+c.Next, ". ")))
+		}
+		b.WriteString("\n")
 	}
 	if migrations := r.listed(); len(migrations) > 0 {
 		b.WriteString("| Migration | |\n| --- | --- |\n")

@@ -35,10 +35,23 @@ type Report struct {
 
 // Check is one line of doctor.
 type Check struct {
-	Name   string `json:"name"`
-	OK     bool   `json:"ok"`
-	Detail string `json:"detail"`
-	Next   string `json:"next,omitempty"`
+	Name    string `json:"name"`
+	OK      bool   `json:"ok"`
+	Warning bool   `json:"warning,omitempty"` // not in order, but nothing that stops a run
+	Detail  string `json:"detail"`
+	Next    string `json:"next,omitempty"`
+}
+
+// mark is the check's outcome in four characters.
+func (c Check) mark() string {
+	switch {
+	case c.Warning:
+		return "note"
+	case c.OK:
+		return "ok  "
+	default:
+		return "FAIL"
+	}
 }
 
 // Problem returns the error as a problem, nil if there is none.
@@ -66,11 +79,11 @@ func (r Report) AppliedNames() []string {
 	return names(r.Result.Applied)
 }
 
-// PendingNames is the contract's "pending": what is not applied when the command ends, as
-// far as that is known.
+// PendingNames is the contract's "pending": what is not known to be applied when the
+// command ends.
 func (r Report) PendingNames() []string {
-	not := names(slices.Concat(r.Result.Applied, r.Result.Unclear))
-	return slices.DeleteFunc(names(r.Result.Comparison.Pending), func(n string) bool { return slices.Contains(not, n) })
+	applied := names(r.Result.Applied)
+	return slices.DeleteFunc(names(r.Result.Comparison.Pending), func(n string) bool { return slices.Contains(applied, n) })
 }
 
 // HeldNames is the contract's "held".
@@ -152,6 +165,9 @@ func JSON(r Report) []byte {
 	}
 	document["rehearsal"] = r.Result.Rehearsal
 	document["dryRun"] = r.Result.DryRun
+	if len(r.Result.Unclear) > 0 {
+		document["unclear"] = names(r.Result.Unclear)
+	}
 	if r.Result.Transport != "" {
 		document["transport"] = r.Result.Transport
 	}

@@ -31,11 +31,14 @@ func Text(r Report, colour bool) string {
 		}
 	}
 	for _, c := range r.Checks {
-		mark := paint(green, "ok  ")
-		if !c.OK {
-			mark = paint(red, "FAIL")
+		colour := green
+		switch {
+		case c.Warning:
+			colour = yellow
+		case !c.OK:
+			colour = red
 		}
-		line("%s  %s: %s", mark, c.Name, Printable(c.Detail))
+		line("%s  %s: %s", paint(colour, c.mark()), c.Name, Printable(c.Detail))
 		if c.Next != "" {
 			line("      %s", Printable(c.Next))
 		}

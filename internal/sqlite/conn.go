@@ -300,12 +300,16 @@ func (c conn) noNewInternalNames(guard *authorizer, before []string) error {
 	return err
 }
 
+// TransactionHint is what is added to D1's own words where they name an API that a
+// migration doesn't have.
+const TransactionHint = " (D1 runs every migration in a transaction of its own: remove the statement)"
+
 // refused words err as D1 does: "message at offset N: SQLITE_CODE (extended: …)".
 func refused(index int, sql string, err error, transaction bool) *migration.StatementError {
 	refusal := &migration.StatementError{Index: index, Text: describe(err), Offset: -1}
 	if transaction {
 		refusal.Text = "To execute a transaction, please use the state.storage.transaction() or state.storage.transactionSync() APIs instead of the SQL BEGIN TRANSACTION or SAVEPOINT statements." +
-			" (D1 runs every migration in a transaction of its own: remove the statement)"
+			TransactionHint
 		return refusal
 	}
 	if e, ok := errors.AsType[*sqlite3.Error](err); ok && e.SQL() != "" && len(e.SQL()) <= len(sql) {

@@ -232,7 +232,7 @@ func (d *Database) query(w http.ResponseWriter, body []byte, raw, edit bool) {
 // sqlError words an error as the service does: code 7500 with SQLite's text.
 func sqlError(w http.ResponseWriter, err error) {
 	if refused, ok := errors.AsType[*migration.StatementError](err); ok {
-		fail(w, http.StatusBadRequest, 7500, refused.Text)
+		fail(w, http.StatusBadRequest, 7500, strings.TrimSuffix(refused.Text, sqlite.TransactionHint))
 		return
 	}
 	fail(w, http.StatusInternalServerError, 7500, "internal error; reference = d1test")
