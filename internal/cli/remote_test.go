@@ -898,7 +898,7 @@ func TestKilled(t *testing.T) {
 			t.Run(fmt.Sprintf("request_%d_after_%v", n, after), func(t *testing.T) {
 				c := newCloud(t, sample())
 				process := exec.Command(executable, "migrate", "production")
-				process.Env = append(os.Environ(), "D1_REWIND_TEST_PROCESS=1", "CLOUDFLARE_API_BASE_URL="+c.server.URL, "CLOUDFLARE_API_TOKEN="+d1test.Token)
+				process.Env = append(os.Environ(), "GITHUB_ACTIONS=", "D1_REWIND_TEST_PROCESS=1", "CLOUDFLARE_API_BASE_URL="+c.server.URL, "CLOUDFLARE_API_TOKEN="+d1test.Token)
 				reached, seen := make(chan struct{}), 0
 				c.server.SetFault(func(d1test.Request) *d1test.Fault {
 					if seen++; seen != n {
