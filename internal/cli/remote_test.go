@@ -200,6 +200,9 @@ func TestWayBack(t *testing.T) {
 		if document["fallbackCommand"] != nil {
 			t.Errorf("wrangler takes no id, but it is to run %v", document["fallbackCommand"])
 		}
+		if document["bookmarkExpires"] == nil {
+			t.Error("it is not said until when the bookmark lives")
+		}
 		c.run(strings.Fields(fmt.Sprint(document["rollbackCommand"]))[1:]...).want(t, 0, "restored to", "time-travel restore preview-17 ")
 	})
 	t.Run("named_otherwise_by_the_configuration", func(t *testing.T) {

@@ -58,8 +58,11 @@ func Markdown(r Report) string {
 	if r.Rollback != "" {
 		fmt.Fprintf(&b, "\nTo go back (this discards every write made since):\n\n%s", fence("sh", r.Rollback))
 	}
+	if !r.Until.IsZero() {
+		fmt.Fprintf(&b, "The bookmark lives %s.", r.expiry())
+	}
 	if r.Fallback != "" {
-		fmt.Fprintf(&b, "The bookmark lives %s. Without d1-rewind, which then holds nothing:\n\n%s", r.expiry(), fence("sh", r.Fallback))
+		fmt.Fprintf(&b, " Without d1-rewind, which then holds nothing:\n\n%s", fence("sh", r.Fallback))
 	}
 	return b.String()
 }

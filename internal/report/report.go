@@ -172,7 +172,10 @@ func JSON(r Report) []byte {
 		document["transport"] = r.Result.Transport
 	}
 	if r.Fallback != "" {
-		document["fallbackCommand"], document["bookmarkExpires"] = r.Fallback, r.Until.UTC().Format(time.RFC3339)
+		document["fallbackCommand"] = r.Fallback
+	}
+	if !r.Until.IsZero() {
+		document["bookmarkExpires"] = r.Until.UTC().Format(time.RFC3339)
 	}
 	if r.File != "" {
 		document["file"] = r.File

@@ -53,8 +53,10 @@ func Text(r Report, colour bool) string {
 	if r.Rollback != "" {
 		line("to go back:      %s", Printable(r.Rollback))
 	}
-	if r.Fallback != "" {
+	if !r.Until.IsZero() {
 		line("                 (%s; it discards every write made since)", r.expiry())
+	}
+	if r.Fallback != "" {
 		line("without us:      %s", Printable(r.Fallback))
 		if r.Command != "restore" {
 			line("                 (then nothing holds what that undoes: the next migrate applies it again)")
