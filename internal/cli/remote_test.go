@@ -351,6 +351,7 @@ func TestRemoteErrors(t *testing.T) {
 			[]string{"HTTP 429", "1,200 requests in 5 minutes"}},
 		{"truncated", always(d1test.Fault{Truncate: true}), nil, 1, []string{"no complete JSON document"}},
 		{"connection_refused", func(c *cloud) { c.env["CLOUDFLARE_API_BASE_URL"] = "http://127.0.0.1:1/client/v4" }, nil, 1, []string{"refused", "nothing was sent", "CLOUDFLARE_API_BASE_URL"}},
+		{"connection_refused_and_tried_again", func(c *cloud) { c.env["CLOUDFLARE_API_BASE_URL"] = "http://127.0.0.1:1/client/v4" }, []string{"status", "production", "--verbose"}, 1, []string{"connection refused; trying again in 500ms"}},
 		{"dns_failure", func(c *cloud) { c.env["CLOUDFLARE_API_BASE_URL"] = "http://api.invalid/client/v4" }, nil, 1, []string{"api.invalid", "DNS"}},
 		{"certificate_of_nobody", func(c *cloud) {
 			proxy := httptest.NewUnstartedServer(http.NotFoundHandler())

@@ -20,6 +20,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/cloudflare/cloudflare-go/v4/d1"
@@ -53,6 +54,9 @@ type Client struct {
 	scripts   *workers.ScriptService
 	limiter   *rate.Limiter
 	plain     *http.Client // for signed URLs, which take no token
+
+	mutex sync.Mutex
+	said  string // see sayOnce
 }
 
 // Cloudflare takes 1,200 requests in five minutes from one token, then refuses all of them
@@ -307,10 +311,21 @@ func (c *Client) read(ctx context.Context, q call) (answer, error) {
 			return a, err
 		}
 		wait, waited = 2*wait, waited+pause
-		c.config.Progress(fmt.Sprintf("%s; trying again in %s", failed.brief(), pause.Round(100*time.Millisecond)))
+		c.sayOnce(failed, fmt.Sprintf("; trying again in %s", pause.Round(100*time.Millisecond)))
 		if err := c.config.Sleep(ctx, pause); err != nil {
 			return a, &Error{Doing: q.doing, Err: err}
 		}
+	}
+}
+
+// sayOnce says what failed, and what follows, unless another request that goes on at the
+// same time has just said the same of itself.
+func (c *Client) sayOnce(failed *Error, follows string) {
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	if said := failed.cause() + follows; said != c.said {
+		c.said = said
+		c.config.Progress(failed.brief() + follows)
 	}
 }
 

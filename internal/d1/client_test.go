@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -113,6 +114,38 @@ func TestReadsAreRepeated(t *testing.T) {
 			}
 		})
 	}
+	t.Run("said_once", func(t *testing.T) {
+		t.Parallel()
+		s, database := server(t)
+		s.SetFault(func(d1test.Request) *d1test.Fault { return &d1test.Fault{Status: http.StatusBadGateway} })
+		const requests = 4
+		var all sync.WaitGroup
+		var mutex sync.Mutex
+		var said []string
+		round := make(chan struct{}, requests)
+		sleep := func(ctx context.Context, d time.Duration) error { // until all of them sleep
+			if d > 500*time.Millisecond {
+				return context.Canceled
+			}
+			round <- struct{}{}
+			for len(round) < requests {
+				runtime.Gosched()
+			}
+			return nil
+		}
+		db := d1.New(d1.Config{AccountID: d1test.Account, Token: d1test.Token, BaseURL: s.URL, Sleep: sleep, Progress: func(line string) {
+			mutex.Lock()
+			defer mutex.Unlock()
+			said = append(said, line)
+		}}).Database(database.ID, "auto")
+		for range requests {
+			all.Go(func() { _, _ = db.Bookmark(t.Context(), time.Time{}) })
+		}
+		all.Wait()
+		if diff := cmp.Diff([]string{"could not read the bookmark: an empty answer; trying again in 500ms", "could not read the bookmark: an empty answer; trying again in 1s"}, said); diff != "" {
+			t.Errorf("said (-want +got):\n%s", diff)
+		}
+	})
 	t.Run("not_for_ever", func(t *testing.T) {
 		t.Parallel()
 		s, database := server(t)

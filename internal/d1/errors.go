@@ -28,16 +28,20 @@ type Error struct {
 	after     time.Duration
 }
 
+// cause is what went wrong, whatever was to be done; "" if nothing tells.
+func (e *Error) cause() string {
+	if e.Err != nil {
+		return e.Err.Error()
+	}
+	return e.Message
+}
+
 // brief is the error without the request.
 func (e *Error) brief() string {
-	switch {
-	case e.Err != nil:
-		return fmt.Sprintf("could not %s: %v", e.Doing, e.Err)
-	case e.Message != "":
-		return fmt.Sprintf("could not %s: %s", e.Doing, e.Message)
-	default:
-		return "could not " + e.Doing
+	if cause := e.cause(); cause != "" {
+		return fmt.Sprintf("could not %s: %s", e.Doing, cause)
 	}
+	return "could not " + e.Doing
 }
 
 func (e *Error) Error() string {
