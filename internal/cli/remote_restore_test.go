@@ -213,9 +213,25 @@ func TestHold(t *testing.T) {
 			}
 			return nil
 		})
-		c.restore(before[1]).want(t, 4, "restored, but it is not known whether what that undid is held", "d1-rewind status production shows what is held")
+		r := c.restore(before[1])
+		r.want(t, 4, "restored, but it is not known whether what that undid is held", "d1-rewind status production shows what is held")
+		if strings.Contains(r.stdout, "held from now on") {
+			t.Errorf("it is not known, but said to be held:\n%s", r.stdout)
+		}
 		c.server.SetFault(nil)
 		c.wantHeld("0002_m.sql")
+	})
+	t.Run("refused", func(t *testing.T) {
+		c, before := migrated(t, 2)
+		c.faultAlways(to("/query"), d1test.Fault{Status: http.StatusForbidden, Body: `{"success":false,"errors":[{"code":10000,"message":"Authentication error"}]}`})
+		r := c.restore(before[1], "--format", "json")
+		r.want(t, 1, "restored, NOT held", "the next migrate will apply again what the restore undid")
+		document := r.json(t)
+		for name, want := range map[string]any{"held": []any{}, "pending": []any{"0002_m.sql"}, "undone": []any{"0002_m.sql"}} {
+			if diff := cmp.Diff(want, document[name]); diff != "" {
+				t.Errorf("%s (-want +got):\n%s", name, diff)
+			}
+		}
 	})
 	t.Run("restored_without_a_hold_and_again", func(t *testing.T) {
 		c, before := migrated(t, 2)

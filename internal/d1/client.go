@@ -303,6 +303,7 @@ func (c *Client) read(ctx context.Context, q call) (answer, error) {
 	for try := 1; ; try++ {
 		a, err := c.once(ctx, q)
 		if err == nil {
+			c.answered()
 			return a, nil
 		}
 		failed, _ := errors.AsType[*Error](err)
@@ -327,6 +328,13 @@ func (c *Client) sayOnce(failed *Error, follows string) {
 		c.said = said
 		c.config.Progress(failed.brief() + follows)
 	}
+}
+
+// answered lets the next failure be said again.
+func (c *Client) answered() {
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	c.said = ""
 }
 
 // pace waits for the limiter.

@@ -146,6 +146,26 @@ func TestReadsAreRepeated(t *testing.T) {
 			t.Errorf("said (-want +got):\n%s", diff)
 		}
 	})
+	t.Run("said_again_when_it_comes_again", func(t *testing.T) {
+		t.Parallel()
+		s, database := server(t)
+		n, said := 0, 0
+		s.SetFault(func(d1test.Request) *d1test.Fault {
+			if n++; n%2 == 1 {
+				return &d1test.Fault{Status: http.StatusBadGateway}
+			}
+			return nil
+		})
+		db := d1.New(d1.Config{AccountID: d1test.Account, Token: d1test.Token, BaseURL: s.URL, Sleep: noSleep, Progress: func(string) { said++ }}).Database(database.ID, "auto")
+		for range 2 {
+			if _, err := db.Bookmark(t.Context(), time.Time{}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if said != 2 {
+			t.Errorf("two waits, one after the other, were said %d times", said)
+		}
+	})
 	t.Run("not_for_ever", func(t *testing.T) {
 		t.Parallel()
 		s, database := server(t)

@@ -379,7 +379,7 @@ func (d *Database) Restore(ctx context.Context, to migration.Bookmark) (migratio
 	}
 	failed, _ := errors.AsType[*Error](err)
 	unclear := failed.unclear(d.client.problem(failed, needsD1Edit))
-	unclear.Untouched = unclear.Untouched || failed.Status == http.StatusBadRequest && failed.Code != 0 && !resettable(failed.Message) || failed.Status == http.StatusTooManyRequests && !failed.html
+	unclear.Untouched = unclear.Untouched || failed.declined() || failed.Status == http.StatusTooManyRequests && !failed.html
 	if unclear.Untouched && failed.Status != 0 {
 		p := &migration.Problem{Err: failed, State: "the database was not restored; it is as it was before", Next: d.client.advice(failed, needsD1Edit)}
 		switch {

@@ -134,6 +134,11 @@ func (e *Error) untouched() bool {
 	return false
 }
 
+// declined tells whether the API itself answered that it won't do what it was asked to.
+func (e *Error) declined() bool {
+	return e.Code != 0 && e.Status >= 400 && e.Status < 500 && e.Status != http.StatusRequestTimeout && !resettable(e.Message)
+}
+
 // problem adds to err, an *Error, what the reader can do about it. needs is the permission
 // that the request takes.
 func (c *Client) problem(err error, needs string) error {

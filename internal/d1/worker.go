@@ -130,6 +130,6 @@ func (w *Worker) Rollback(ctx context.Context, version, why string) error {
 		p.Next = "check the version: wrangler versions list shows those that can be deployed; without --rollback-worker and --worker-version the database alone goes back"
 	}
 	unclear := failed.unclear(p)
-	unclear.Untouched = unclear.Untouched || failed.Code != 0 && failed.Status < http.StatusInternalServerError // the API's own no
+	unclear.Untouched = unclear.Untouched || failed.declined()
 	return unclear
 }

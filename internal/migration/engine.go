@@ -387,7 +387,6 @@ func (e *Engine) rehearse(ctx context.Context, result *Result, plan []Migration)
 	if err == nil {
 		return nil
 	}
-	result.NotRun = plan
 	if refused, ok := errors.AsType[*StatementError](err); ok {
 		if refused.byRival(batch, e.Table) {
 			past, err := readRecorded(ctx, e.Environment, e.Table)

@@ -237,12 +237,17 @@ func (e *Engine) hold(ctx context.Context, result *Result, before recorded) erro
 	if haveFiles && result.Comparison.HoldEnded != "" {
 		held = nil
 	}
-	result.Undone, result.Holding = holdAfter(held, before, after)
+	var holding []File
+	result.Undone, holding = holdAfter(held, before, after)
 	if !e.Journal {
-		result.Holding, after.journal = nil, nil
-	} else if len(result.Holding) > 0 || len(after.held()) > 0 {
+		holding, after.journal = nil, nil
+	}
+	if haveFiles { // as it is until the hold is written
+		result.Comparison = compare(files, after)
+	}
+	if e.Journal && (len(holding) > 0 || len(after.held()) > 0) {
 		entry := e.entry("restore", result.PreviousBookmark)
-		entry.Migrations, entry.Hold, entry.SetsHold = result.Undone, result.Holding, true
+		entry.Migrations, entry.Hold, entry.SetsHold = result.Undone, holding, true
 		for _, j := range before.journal {
 			if !after.has(j.Run) {
 				j.Undone = nil // each row keeps its own; nesting them would grow without end
@@ -255,9 +260,10 @@ func (e *Engine) hold(ctx context.Context, result *Result, before recorded) erro
 		after.journal = append(after.journal, entry)
 	}
 	if haveFiles {
-		if result.Comparison = compare(files, after); result.Comparison.HoldEnded != "" {
-			result.Holding = nil
-		}
+		result.Comparison = compare(files, after)
+	}
+	if result.Comparison.HoldEnded == "" {
+		result.Holding = holding
 	}
 	return nil
 }

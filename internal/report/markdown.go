@@ -59,10 +59,10 @@ func Markdown(r Report) string {
 		fmt.Fprintf(&b, "\nTo go back (this discards every write made since):\n\n%s", fence("sh", r.Rollback))
 	}
 	if !r.Until.IsZero() {
-		fmt.Fprintf(&b, "The bookmark lives %s.", r.expiry())
+		fmt.Fprintf(&b, "The bookmark lives %s.\n", r.expiry())
 	}
 	if r.Fallback != "" {
-		fmt.Fprintf(&b, " Without d1-rewind, which then holds nothing:\n\n%s", fence("sh", r.Fallback))
+		fmt.Fprintf(&b, "\nWithout d1-rewind, which then holds nothing:\n\n%s", fence("sh", r.Fallback))
 	}
 	return b.String()
 }
