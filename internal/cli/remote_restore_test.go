@@ -752,6 +752,25 @@ func TestImportTransport(t *testing.T) {
 		c.wantRows("SELECT kind, json_array_length(migrations) FROM d1_rewind_journal", "migrate|950")
 		c.run("status", "production").want(t, 0, "up to date: 950 applied")
 	})
+	t.Run("upload_and_next_init_lost", func(t *testing.T) { // the service has the file by then, and runs it
+		c := newCloud(t, large())
+		uploads, inits := 0, 0
+		c.server.SetFault(func(r d1test.Request) *d1test.Fault {
+			if r.Method == http.MethodPut {
+				if uploads++; uploads == 1 {
+					return &d1test.Fault{After: true, Drop: true}
+				}
+			}
+			if strings.Contains(r.Body, `"action":"init"`) {
+				if inits++; inits == 2 {
+					return &d1test.Fault{After: true, Status: http.StatusOK, Body: "<title>Proxy</title>"}
+				}
+			}
+			return nil
+		})
+		c.run("migrate", "production").want(t, 0, "applied 2 migrations")
+		c.wantRows(ledger, "0001_users.sql", "0002_orders.sql")
+	})
 	t.Run("awkward_names", func(t *testing.T) {
 		c := newCloud(t, map[string]string{"migrations/0001_it's ?.sql": "CREATE TABLE a(x);"})
 		c.run("migrate", "production", "--transport", "import", "--migrations-table", `led"ger?`).want(t, 0, "applied 1 migration")

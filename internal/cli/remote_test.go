@@ -3,6 +3,7 @@ package cli_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"log"
@@ -683,6 +684,54 @@ func TestRivals(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestLateAndThenTurnedAway: what the door says of the second sending says nothing of the
+// first, which takes effect just before.
+func TestLateAndThenTurnedAway(t *testing.T) {
+	c := newCloud(t, sample())
+	var first d1test.Request
+	n := 0
+	c.server.SetFault(func(r d1test.Request) *d1test.Fault {
+		if !strings.HasSuffix(r.Path, "/query") {
+			return nil
+		}
+		switch n++; n {
+		case 1:
+			first = r
+			return &d1test.Fault{Drop: true}
+		case 2:
+			if err := c.database.Exec(batchSQL(t, first.Body)...); err != nil {
+				t.Error(err)
+			}
+			return &d1test.Fault{Status: http.StatusForbidden, Body: `{"success":false,"errors":[{"code":10000,"message":"Authentication error"}]}`}
+		}
+		return nil
+	})
+	c.run("migrate", "production").want(t, 0, "applied 2 migrations")
+	c.wantRows(ledger, "0001_users.sql", "0002_orders.sql")
+}
+
+// batchSQL are the statements of a request in batch form, with their parameters inside.
+func batchSQL(t *testing.T, body string) []string {
+	t.Helper()
+	var request struct {
+		Batch []struct {
+			SQL    string
+			Params []string
+		}
+	}
+	if err := json.Unmarshal([]byte(body), &request); err != nil {
+		t.Fatal(err)
+	}
+	var list []string
+	for _, s := range request.Batch {
+		for _, p := range s.Params {
+			s.SQL = strings.Replace(s.SQL, "?", "'"+strings.ReplaceAll(p, "'", "''")+"'", 1)
+		}
+		list = append(list, s.SQL)
+	}
+	return list
 }
 
 // TestLateWithoutJournal lets a write whose connection broke take effect just before it

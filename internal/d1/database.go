@@ -27,7 +27,7 @@ type Database struct {
 	id        string
 	transport string // auto, query or import
 	cut       bool   // the query endpoint's splitter refused a trigger
-	uploaded  string // hash of the last import's file that the service has
+	uploaded  string // hash of the last import's file that the service may have
 }
 
 // Database returns the database with the given id. transport is "auto", "query" or

@@ -120,25 +120,23 @@ func (d *Database) importBatch(ctx context.Context, batch migration.Batch) error
 	c.config.Progress(fmt.Sprintf("importing %.1f MB; the database answers nobody else meanwhile", float64(len(file))/1e6))
 	begun, err := d.importStep(ctx, "begin the import", importBody{Action: "init", Etag: etag})
 	if err != nil {
+		if d.uploaded == etag { // a file that the service has is run by it
+			return d.followLost(ctx, err, batch)
+		}
 		unclear := c.applyError(err)
-		unclear.Untouched = unclear.Untouched || d.uploaded != etag // only a file that the service has is run by it
+		unclear.Untouched = true
 		return unclear
 	}
 	if begun.UploadURL != "" {
+		d.uploaded = etag // whatever is answered
 		if err := c.upload(ctx, begun.UploadURL, etag, file); err != nil {
 			unclear := c.applyError(err)
 			unclear.Untouched = true // the service reads the file only when told to
 			return unclear
 		}
-		d.uploaded = etag
 		started, err := d.importStep(ctx, "start the import", importBody{Action: "ingest", Etag: etag, Filename: begun.Filename})
 		if err != nil {
-			unclear := c.applyError(err)
-			if !unclear.Untouched { // it may be going on: the ledger is asked when nothing does
-				after := d.followImport(ctx, progressing{Status: "active", AtBookmark: string(batch.Planned)})
-				unclear.Pending = unclear.Pending || after != nil && after.Pending
-			}
-			return unclear
+			return d.followLost(ctx, err, batch)
 		}
 		begun = started
 	}
@@ -147,6 +145,17 @@ func (d *Database) importBatch(ctx context.Context, batch migration.Batch) error
 	}
 	// A poll names no import: it may have been somebody else's that is complete.
 	return &migration.ApplyError{Err: errors.New("the service says that an import is complete")}
+}
+
+// followLost is what is known of an import whose beginning was answered with failed: it may be
+// going on, so it is followed to its end before the ledger is asked.
+func (d *Database) followLost(ctx context.Context, failed *Error, batch migration.Batch) *migration.ApplyError {
+	unclear := d.client.applyError(failed)
+	if !unclear.Untouched {
+		after := d.followImport(ctx, progressing{Status: "active", AtBookmark: string(batch.Planned)})
+		unclear.Pending = unclear.Pending || after != nil && after.Pending
+	}
+	return unclear
 }
 
 // followImport asks until the import is over; nil means that it is complete.

@@ -124,7 +124,7 @@ func (e *Engine) outcome(ctx context.Context, cause error, batch Batch, group []
 			p = &whole
 		}
 		p.State = e.stateAfter(result)
-		if isUnclear && !unclear.Untouched && !isRefused { // it may have been late
+		if isUnclear && !isRefused && (resent || !unclear.Untouched) { // it may have been late
 			p.State += ", as far as the ledger shows"
 			p.Next = strings.TrimPrefix(p.Next+"; ", "; ") + "running again is safe: nothing is applied twice"
 		}
@@ -136,7 +136,7 @@ func (e *Engine) outcome(ctx context.Context, cause error, batch Batch, group []
 		return false, errRival
 	case isRefused && !isUnclear:
 		return false, notApplied()
-	case isUnclear && unclear.Untouched:
+	case isUnclear && unclear.Untouched && !resent: // else an earlier sending may have been late
 		return unclear.Transient, notApplied()
 	}
 	// The answer is lost or unclear: only the database can tell.
