@@ -265,7 +265,7 @@ func (j *job) wireEngine(r *report.Report, configDir string, db wrangler.Databas
 		RestoreCommand: func(to migration.Bookmark) string { return j.restoreCommand(to, "") },
 		OnBookmark:     j.onBookmark,
 		OnProgress:     j.progress,
-		Origin: migration.Origin{Commit: j.event.SHA, RunURL: j.event.RunURL, Actor: j.event.Actor,
+		Origin: migration.Origin{Commit: j.event.SHA, RunURL: j.event.RunURL(), Actor: j.event.Actor,
 			ToolVersion: version(j.p.Version)},
 	}
 	if j.event.PullRequest > 0 {

@@ -93,13 +93,11 @@ var writing = map[string]bool{"migrate": true, "restore": true, "baseline": true
 // guardPullRequest refuses to write on behalf of a pull request: its SQL, with a token for
 // the database, would be code of a stranger.
 func (j *job) guardPullRequest() error {
-	event := j.event.Name
-	fromPullRequest := strings.HasPrefix(event, "pull_request") || j.event.PullRequest > 0
 	harmless := j.command == "migrate" && j.settings.on("dry-run")
-	if !writing[j.command] || harmless || !fromPullRequest || j.settings.on("allow-pull-request") {
+	if !writing[j.command] || harmless || !j.event.FromPullRequest || j.settings.on("allow-pull-request") {
 		return nil
 	}
-	return &migration.Problem{Kind: migration.Refused, Err: fmt.Errorf("%s writes to a remote database, and this run belongs to a pull request (event %s)", j.command, event),
+	return &migration.Problem{Kind: migration.Refused, Err: fmt.Errorf("%s writes to a remote database, and this run belongs to a pull request, or may (event %s)", j.command, j.event.Name),
 		State: "nothing was contacted or written",
 		Next:  "use mode: status here and migrate on push; allow-pull-request: true is for a database that belongs to the pull request"}
 }

@@ -1,10 +1,9 @@
-// Package github speaks to the GitHub Actions runner: inputs, masks, log groups,
-// annotations, outputs and the job summary.
+// Package github speaks to the GitHub Actions runner (inputs, masks, log groups,
+// annotations, outputs, job summary, event) and keeps one sticky comment on a pull request.
 package github
 
 import (
 	"crypto/rand"
-	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -218,51 +217,4 @@ func (r *Runner) appendTo(variable, text string) error {
 		return err
 	}
 	return file.Close()
-}
-
-// Event is what the runner says about the run.
-type Event struct {
-	Name        string // GITHUB_EVENT_NAME
-	Repository  string // owner/name
-	SHA         string
-	Ref         string
-	RunID       string
-	RunURL      string
-	Actor       string
-	Workspace   string // the checkout; everything else is lost when a container ends
-	PullRequest int    // of the event itself, 0 for none
-}
-
-// Event reads the run's GITHUB_* variables and its event file (GITHUB_EVENT_PATH). A file
-// that is missing or not JSON leaves PullRequest 0.
-// https://docs.github.com/actions/reference/workflows-and-actions/variables
-func (r *Runner) Event() Event {
-	e := Event{
-		Name: r.getenv("GITHUB_EVENT_NAME"), Repository: r.getenv("GITHUB_REPOSITORY"), SHA: r.getenv("GITHUB_SHA"),
-		Ref: r.getenv("GITHUB_REF"), RunID: r.getenv("GITHUB_RUN_ID"), Actor: r.getenv("GITHUB_ACTOR"), Workspace: r.getenv("GITHUB_WORKSPACE"),
-	}
-	if server := r.getenv("GITHUB_SERVER_URL"); server != "" && e.Repository != "" && e.RunID != "" {
-		e.RunURL = server + "/" + e.Repository + "/actions/runs/" + e.RunID
-	}
-	var payload struct {
-		Number      int
-		PullRequest struct{ Number int } `json:"pull_request"`
-		Issue       struct {
-			Number      int
-			PullRequest *struct{} `json:"pull_request"`
-		} `json:"issue"`
-	}
-	data, err := os.ReadFile(r.getenv("GITHUB_EVENT_PATH"))
-	if err != nil || json.Unmarshal(data, &payload) != nil {
-		return e
-	}
-	switch {
-	case payload.PullRequest.Number > 0:
-		e.PullRequest = payload.PullRequest.Number
-	case payload.Number > 0 && strings.HasPrefix(e.Name, "pull_request"):
-		e.PullRequest = payload.Number
-	case payload.Issue.Number > 0 && payload.Issue.PullRequest != nil:
-		e.PullRequest = payload.Issue.Number
-	}
-	return e
 }

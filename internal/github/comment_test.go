@@ -1,0 +1,334 @@
+package github_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/d1-rewind/d1-rewind/internal/github"
+	"github.com/d1-rewind/d1-rewind/internal/github/githubtest"
+)
+
+// hub is a GitHub with the open pull request 7.
+func hub(t *testing.T) *githubtest.Server {
+	t.Helper()
+	s := githubtest.New()
+	s.Pulls = []githubtest.Pull{{Number: 7, State: "open", Base: "main"}}
+	t.Cleanup(func() {
+		s.Close()
+		if unknown := s.Unknown(); len(unknown) > 0 {
+			t.Errorf("requests that GitHub does not know here: %q", unknown)
+		}
+	})
+	return s
+}
+
+func shop(t *testing.T, s *githubtest.Server, token string) *github.Repository {
+	t.Helper()
+	r, err := github.NewRepository(github.Config{APIURL: s.API(), Token: token, Repository: githubtest.Repository, Agent: "test",
+		Sleep: func(ctx context.Context, _ time.Duration) error { return ctx.Err() }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func comment(subject, text string, run int64) github.Comment {
+	return github.Comment{Subject: subject, Text: text, Essence: text, Run: github.RunID{ID: run, Attempt: 1}}
+}
+
+// bodies are the comments without our markers.
+func bodies(s *githubtest.Server, pull int) (texts []string) {
+	for _, c := range s.On(pull) {
+		text, _, _ := strings.Cut(c.Body, "\n<!-- d1-rewind")
+		texts = append(texts, text)
+	}
+	return texts
+}
+
+var (
+	bot     = githubtest.Identity{Login: "github-actions[bot]", Type: "Bot"}
+	mallory = githubtest.Identity{Login: "mallory", Type: "User"}
+)
+
+func say(t *testing.T, r *github.Repository, c github.Comment) (url, left string) {
+	t.Helper()
+	url, left, err := r.Say(t.Context(), 7, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return url, left
+}
+
+func TestSay(t *testing.T) {
+	t.Parallel()
+	s := hub(t)
+	for i := range 130 { // ours is to be found on the second page
+		s.Add(7, mallory, fmt.Sprint("first! ", i))
+	}
+	r := shop(t, s, githubtest.RunnerToken)
+	url, _ := say(t, r, comment("staging", "2 pending", 1))
+	again, _ := say(t, r, comment("staging", "applied", 2))
+	if url == "" || url != again {
+		t.Errorf("Say() = %q, then %q, want the same comment", url, again)
+	}
+	say(t, r, comment("production", "2 pending", 2)) // a subject of its own
+	if diff := cmp.Diff([]string{"applied", "2 pending"}, bodies(s, 7)[130:]); diff != "" {
+		t.Errorf("comments (-want +got):\n%s", diff)
+	}
+	s.Requests()
+	if _, left := say(t, r, comment("staging", "applied", 3)); left == "" {
+		t.Error("an unchanged comment was not left alone")
+	}
+	for _, request := range s.Requests() {
+		if !strings.HasPrefix(request, "GET ") {
+			t.Errorf("unchanged, but %s", request)
+		}
+	}
+	if _, left := say(t, r, comment("staging", "2 pending", 1)); !strings.Contains(left, "newer") {
+		t.Errorf("an older run: left = %q", left)
+	}
+	say(t, r, comment("staging", "failed", 2)) // another step of the run that wrote it
+	if got := bodies(s, 7)[130]; got != "failed" {
+		t.Errorf("an equal run wrote %q", got)
+	}
+	say(t, r, github.Comment{Subject: "staging", Text: "by hand", Essence: "by hand"})
+	if got := bodies(s, 7)[130]; got != "by hand" {
+		t.Errorf("without a run: %q", got)
+	}
+	if _, left := say(t, r, comment("staging", "old", 1)); left == "" {
+		t.Error("the run was forgotten where a comment without one was written")
+	}
+	s.Change(func() { s.Comments = nil }) // somebody deletes all of them
+	say(t, r, comment("staging", "2 pending", 4))
+	if diff := cmp.Diff([]string{"2 pending"}, bodies(s, 7)); diff != "" {
+		t.Errorf("after a deletion (-want +got):\n%s", diff)
+	}
+}
+
+// Only our own comments are ours, whatever stands in others.
+func TestSayTrustsItsOwnAuthor(t *testing.T) {
+	t.Parallel()
+	s := hub(t)
+	say(t, shop(t, s, githubtest.RunnerToken), comment("staging", "by the bot", 1))
+	forged := s.On(7)[0].Body
+	s.Change(func() { s.Comments = nil })
+	s.Add(7, mallory, forged)
+	s.Add(7, bot, "```\n"+forged+"\n```") // a bot that quotes it
+	s.Add(7, bot, forged+"\nand more")
+	say(t, shop(t, s, githubtest.RunnerToken), comment("staging", "mine", 2))
+	say(t, shop(t, s, githubtest.PersonToken), comment("staging", "ada's", 3))
+	say(t, shop(t, s, githubtest.PersonToken), comment("staging", "ada's again", 4))
+	if diff := cmp.Diff([]string{"by the bot", "```\nby the bot", "by the bot", "mine", "ada's again"}, bodies(s, 7)); diff != "" {
+		t.Errorf("comments (-want +got):\n%s", diff)
+	}
+	s.Change(func() {
+		for i := range s.Comments { // GitHub hands out the line ends that a browser's editor sends
+			s.Comments[i].Body = strings.ReplaceAll(s.Comments[i].Body, "\n", "\r\n")
+		}
+	})
+	say(t, shop(t, s, githubtest.PersonToken), comment("staging", "ada's third", 5))
+	if got := len(s.On(7)); got != 5 {
+		t.Errorf("%d comments after one was edited by hand, want 5", got)
+	}
+}
+
+// Jobs that comment at the same time leave one comment, that of the newest run.
+func TestSayAtOnce(t *testing.T) {
+	t.Parallel()
+	s := hub(t)
+	var listed, all sync.WaitGroup
+	const jobs = 4
+	listed.Add(jobs)
+	first := map[string]bool{}
+	wait := func(agent string) { // nobody writes before all have seen that there is none
+		s.Change(func() {
+			if !first[agent] {
+				first[agent] = true
+				listed.Done()
+			}
+		})
+		listed.Wait()
+	}
+	for job := range jobs {
+		all.Go(func() {
+			agent := fmt.Sprint("job", job)
+			r, err := github.NewRepository(github.Config{APIURL: s.API(), Token: githubtest.RunnerToken, Repository: githubtest.Repository, Agent: agent,
+				Sleep: func(ctx context.Context, _ time.Duration) error { return ctx.Err() },
+				Transport: roundTrip(func(request *http.Request) (*http.Response, error) {
+					if request.Method == http.MethodPost {
+						wait(agent)
+					}
+					return http.DefaultTransport.RoundTrip(request)
+				})})
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			if _, _, err := r.Say(t.Context(), 7, comment("staging", agent, int64(job+1))); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	if diff := cmp.Diff([]string{"job3"}, bodies(s, 7)); diff != "" {
+		t.Errorf("comments (-want +got):\n%s", diff)
+	}
+}
+
+type roundTrip func(*http.Request) (*http.Response, error)
+
+func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+func TestSayFaults(t *testing.T) {
+	t.Parallel()
+	reset := time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)
+	for name, tc := range map[string]struct {
+		token  string
+		fork   bool
+		number int
+		change func(*githubtest.Server)
+		want   string // in the error; "" for none
+	}{
+		"read_only":         {token: githubtest.ReadOnlyToken, want: "permissions:\n  contents: read\n  pull-requests: write"},
+		"fork":              {token: githubtest.ReadOnlyToken, fork: true, want: "a pull request from a fork may only read"},
+		"bad_token":         {token: "githubtest-unknown", want: "401 Bad credentials; check the token"},
+		"no_pull_request":   {number: 8, want: "comment on pull request #8: GitHub answered 404 Not Found; check the number"},
+		"locked":            {change: func(s *githubtest.Server) { s.Pulls[0].Locked = true }, want: "somebody has locked the conversation"},
+		"closed":            {change: func(s *githubtest.Server) { s.Pulls[0].State = "closed" }},
+		"reading_fails":     {change: func(s *githubtest.Server) { s.Fault = githubtest.Times(2, http.MethodGet, http.StatusBadGateway) }},
+		"writing_fails":     {change: func(s *githubtest.Server) { s.Fault = githubtest.Times(2, http.MethodPost, http.StatusBadGateway) }},
+		"all_fails":         {change: func(s *githubtest.Server) { s.Fault = githubtest.Times(1000, "", http.StatusBadGateway) }, want: "GitHub answered 502"},
+		"all_writing_fails": {change: func(s *githubtest.Server) { s.Fault = githubtest.Times(1000, http.MethodPost, http.StatusBadGateway) }, want: "several times"},
+		"rate_limited":      {change: func(s *githubtest.Server) { s.Fault = githubtest.RateLimited(reset) }, want: "it may ask again at 2030-01-02T03:04:05Z"},
+		"secondary_limit": {change: func(s *githubtest.Server) {
+			s.Fault = func(w http.ResponseWriter, _ *http.Request) bool {
+				w.Header().Set("Retry-After", "60")
+				w.WriteHeader(http.StatusForbidden)
+				_, _ = w.Write([]byte(`{"message":"x","documentation_url":"https://docs.github.com/rest/overview/rate-limits-for-the-rest-api#about-secondary-rate-limits"}`))
+				return true
+			}
+		}, want: "secondary rate limit"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := hub(t)
+			if tc.change != nil {
+				s.Change(func() { tc.change(s) })
+			}
+			if tc.token == "" {
+				tc.token = githubtest.RunnerToken
+			}
+			if tc.number == 0 {
+				tc.number = 7
+			}
+			r, err := github.NewRepository(github.Config{APIURL: s.API(), Token: tc.token, Repository: githubtest.Repository, Fork: tc.fork,
+				Sleep: func(ctx context.Context, _ time.Duration) error { return ctx.Err() }})
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, _, err = r.Say(t.Context(), tc.number, comment("staging", "text", 1))
+			switch {
+			case tc.want == "" && err != nil:
+				t.Fatal(err)
+			case tc.want == "":
+				if diff := cmp.Diff([]string{"text"}, bodies(s, 7)); diff != "" {
+					t.Errorf("comments (-want +got):\n%s", diff)
+				}
+			case err == nil || !strings.Contains(err.Error(), tc.want):
+				t.Errorf("Say() = %v, want %q in it", err, tc.want)
+			case strings.Contains(err.Error(), tc.token):
+				t.Errorf("the token stands in %q", err)
+			}
+		})
+	}
+}
+
+// A creation whose answer was lost is not repeated.
+func TestSayLostAnswer(t *testing.T) {
+	t.Parallel()
+	s := hub(t)
+	lost := false
+	r, err := github.NewRepository(github.Config{APIURL: s.API(), Token: githubtest.RunnerToken, Repository: githubtest.Repository,
+		Sleep: func(ctx context.Context, _ time.Duration) error { return ctx.Err() },
+		Transport: roundTrip(func(request *http.Request) (*http.Response, error) {
+			response, err := http.DefaultTransport.RoundTrip(request)
+			if err == nil && request.Method == http.MethodPost && !lost {
+				lost = true
+				_ = response.Body.Close()
+				return nil, fmt.Errorf("connection reset, %s", githubtest.RunnerToken)
+			}
+			return response, err
+		})})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if url, left := say(t, r, comment("staging", "text", 1)); url == "" || left != "" {
+		t.Errorf("Say() = %q, %q", url, left)
+	}
+	if got := len(s.On(7)); got != 1 || !lost {
+		t.Errorf("%d comments, want 1", got)
+	}
+}
+
+func TestMerged(t *testing.T) {
+	t.Parallel()
+	s := hub(t)
+	day := func(n int) time.Time { return time.Date(2026, 11, n, 0, 0, 0, 0, time.UTC) }
+	s.Pulls = append(s.Pulls,
+		githubtest.Pull{Number: 11, Base: "main", Merged: true, MergedAt: day(1), MergeSHA: "squash"},
+		githubtest.Pull{Number: 12, Base: "main", Merged: true, MergedAt: day(2), MergeSHA: "rebase3", Commits: []string{"rebase1", "rebase2", "rebase3"}},
+		githubtest.Pull{Number: 13, Base: "main", Merged: true, MergedAt: day(3), MergeSHA: "merge", Commits: []string{"work", "work2"}},
+		githubtest.Pull{Number: 14, Base: "feature", Merged: true, MergedAt: day(4), MergeSHA: "inner", Commits: []string{"work"}}, // stacked: merged into another branch first
+		githubtest.Pull{Number: 15, Base: "main", Commits: []string{"work", "squash", "open"}},
+		githubtest.Pull{Number: 16, Base: "main", Merged: true, MergedAt: day(6), MergeSHA: "queue2", Commits: []string{"work2"}},
+		githubtest.Pull{Number: 17, Base: "main", Merged: true, MergedAt: day(5), MergeSHA: "queue1"},
+		githubtest.Pull{Number: 18, Base: "release", Merged: true, MergedAt: day(7), Commits: []string{"squash"}},
+	)
+	for range 120 {
+		s.Pulls = append([]githubtest.Pull{{Number: 100, Base: "other", Commits: []string{"popular"}}}, s.Pulls...)
+	}
+	s.Pulls = append(s.Pulls, githubtest.Pull{Number: 19, Base: "main", Merged: true, Commits: []string{"popular"}})
+	for name, tc := range map[string]struct {
+		ref     string
+		commits []string
+		want    []int
+	}{
+		"squash":              {"refs/heads/main", []string{"squash"}, []int{11}},
+		"rebase":              {"refs/heads/main", []string{"rebase3", "rebase2", "rebase1"}, []int{12}},
+		"merge_commit":        {"refs/heads/main", []string{"merge", "work"}, []int{13}},
+		"merge_queue":         {"refs/heads/main", []string{"queue2", "queue1"}, []int{16, 17}},
+		"the_commit_of_it":    {"refs/heads/main", []string{"work2"}, []int{16}},
+		"into_another_branch": {"refs/heads/release", []string{"squash"}, []int{18}},
+		"only_open":           {"refs/heads/main", []string{"open"}, nil},
+		"none":                {"refs/heads/main", []string{"unknown"}, nil},
+		"second_page":         {"refs/heads/main", []string{"popular"}, []int{19}},
+		"tag":                 {"refs/tags/v1", []string{"squash"}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, err := shop(t, s, githubtest.ReadOnlyToken).Merged(t.Context(), tc.ref, tc.commits...)
+			if diff := cmp.Diff(tc.want, got); diff != "" || err != nil {
+				t.Errorf("Merged() (-want +got): %v\n%s", err, diff)
+			}
+		})
+	}
+}
+
+func TestNewRepositoryRefuses(t *testing.T) {
+	t.Parallel()
+	for want, config := range map[string]github.Config{
+		"GITHUB_REPOSITORY is not owner/name": {Token: "t", Repository: "shop"},
+		"no token for GitHub":                 {Repository: "octo/shop"},
+		"GITHUB_API_URL is not the address":   {Token: "t", Repository: "octo/shop", APIURL: "ftp://user:secret@x"},
+	} {
+		if _, err := github.NewRepository(config); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "secret") {
+			t.Errorf("NewRepository(%+v) = %v, want %q", config, err, want)
+		}
+	}
+}
