@@ -121,7 +121,16 @@ func runCommand(ctx context.Context, p Process) int {
 			if name == "restore" { // what undoes it is known even if nothing more can be said
 				job.onBookmark = func(b migration.Bookmark) { fmt.Fprintln(p.Stderr, "bookmark before:", b) }
 			}
+			job.talk = converse(ctx, p, name, all, job.event, false)
 			r = job.run(ctx)
+			if r = settled(r); job.talk != nil {
+				r.ExitCode = exitCode(ctx, r, all)
+				address, problems := job.talk.say(ctx, job, r)
+				r.CommentURL = address
+				for _, problem := range problems {
+					r.Warnings = append(r.Warnings, problem.Error())
+				}
+			}
 			done()
 		}
 	}
@@ -157,7 +166,10 @@ func runAction(ctx context.Context, p Process) int {
 		warn(fmt.Errorf("files made in the workspace will belong to root: %w", err))
 	}
 	r := report.Report{Command: mode, Environment: given["environment"]}
-	var all settings
+	var (
+		all settings
+		j   *job
+	)
 	switch all, r.Err = resolve(given, p.Getenv); {
 	case r.Err != nil:
 	case !strings.Contains(" migrate status restore baseline backup ", " "+mode+" "):
@@ -168,10 +180,11 @@ func runAction(ctx context.Context, p Process) int {
 		r.Err = &usageError{"the input environment is missing", "add for example: environment: production"}
 	default:
 		runner.Group("d1-rewind " + mode + " " + given["environment"])
-		j := &job{p: p, command: mode, given: given, settings: all, event: runner.Event(), inAction: true, debug: runner.Debug(),
+		j = &job{p: p, command: mode, given: given, settings: all, event: runner.Event(), inAction: true, debug: runner.Debug(),
 			progress:   steps(p, all.on("verbose") || runner.Debug(), runner.Print),
 			onBookmark: func(b migration.Bookmark) { warn(runner.SetOutput("bookmark", string(b))) },
 		}
+		j.talk = converse(ctx, p, mode, all, j.event, true)
 		r = j.run(ctx)
 		runner.EndGroup()
 	}
@@ -192,7 +205,16 @@ func runAction(ctx context.Context, p Process) int {
 	for _, o := range r.Outputs() {
 		warn(runner.SetOutput(o.Name, o.Value))
 	}
-	warn(runner.Summary(report.Markdown(r)))
+	warn(runner.Summary(report.Markdown(r, github.SummaryRoom)))
+	if j != nil && j.talk != nil { // last, because it may take a while
+		address, problems := j.talk.say(ctx, j, r)
+		if address != "" {
+			warn(runner.SetOutput("comment-url", address))
+		}
+		for _, problem := range problems {
+			warn(fmt.Errorf("%w; the report is in the job summary", problem))
+		}
+	}
 	return r.ExitCode
 }
 
@@ -221,7 +243,7 @@ func (t terminal) finish(ctx context.Context, r report.Report, s settings) int {
 	case "json":
 		_, _ = t.p.Stdout.Write(report.JSON(r))
 	case "markdown":
-		fmt.Fprint(t.p.Stdout, report.Markdown(r))
+		fmt.Fprint(t.p.Stdout, report.Markdown(r, 0))
 	default:
 		fmt.Fprint(t.p.Stdout, report.Text(r, t.colour))
 	}

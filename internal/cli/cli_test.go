@@ -247,7 +247,7 @@ func TestAction(t *testing.T) {
 	if outputs["status"] != "applied" || outputs["applied-count"] != "2" || outputs["bookmark"] == "" || !strings.Contains(outputs["rollback-command"], outputs["bookmark"]) {
 		t.Errorf("outputs = %q", outputs)
 	}
-	if !strings.Contains(summary, "applied 2 migrations") {
+	if !strings.Contains(summary, "2 migrations applied") {
 		t.Errorf("summary = %q", summary)
 	}
 	r, outputs, _ = action(t, dir, map[string]string{"mode": "restore", "environment": "local", "bookmark": outputs["bookmark"]})

@@ -1,11 +1,13 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"net/url"
 	"os"
 	"path/filepath"
 	"runtime/debug"
@@ -44,13 +46,16 @@ type job struct {
 	dump        func(context.Context, io.Writer) error
 	database    *sqlite.Database // a local environment's
 	remote      *remote          // nil in a local one
+	offline     bool             // remote, and nothing can be asked
+	talk        *conversation    // with the pull request; nil: none
 	engine      *migration.Engine
 }
 
 // run resolves what is meant and runs the command. The report is complete as far as the
 // command came.
-func (j *job) run(ctx context.Context) report.Report {
-	r := report.Report{Command: j.command, Environment: j.settings["environment"]}
+func (j *job) run(ctx context.Context) (r report.Report) {
+	r = report.Report{Command: j.command, Environment: j.settings["environment"], Run: j.runInfo()}
+	defer func() { r.At = j.p.Now() }()
 	if r.Err = j.wire(ctx, &r); r.Err != nil {
 		if j.command == "doctor" {
 			p := settled(r).Problem()
@@ -63,7 +68,7 @@ func (j *job) run(ctx context.Context) report.Report {
 	case "migrate":
 		j.migrate(ctx, &r)
 	case "status":
-		r.Result, r.Err = j.engine.Status(ctx)
+		j.status(ctx, &r)
 	case "restore":
 		j.restore(ctx, &r)
 	case "info":
@@ -92,12 +97,45 @@ func (j *job) run(ctx context.Context) report.Report {
 	if r.Err == nil && ctx.Err() != nil && j.command == "doctor" {
 		r.Err = ctx.Err() // the checks after the signal say nothing
 	}
+	r.Release = j.releaseCommand()
 	j.offerWayBack(&r)
 	return r
 }
 
-// offerWayBack names the command that undoes what was done, or may have been done.
+func (j *job) status(ctx context.Context, r *report.Report) {
+	if !j.offline {
+		r.Result, r.Err = j.engine.Status(ctx)
+		return
+	}
+	var fresh migration.Environment
+	how := "the files were read, not tried (rehearse is off)"
+	if j.settings["rehearse"] != "off" {
+		empty, err := sqlite.NewMemory(ctx, "")
+		if err != nil {
+			r.Err = err
+			return
+		}
+		defer empty.Close()
+		fresh, how = empty, "all of them were tried, in order, on an empty database"
+	}
+	r.Result, r.Err = j.engine.Offline(ctx, fresh)
+	r.Warnings = append(r.Warnings, fmt.Sprintf("the database was not asked: this run has no Cloudflare token, as GitHub gives none to pull requests from forks and from Dependabot; "+
+		"%s; what is applied and pending there, and what the migrations would do to its rows, could not be checked", how))
+}
+
+// offerWayBack names the command that undoes what was done, or may have been done, and where
+// nothing was done the one that undoes the last change.
 func (j *job) offerWayBack(r *report.Report) {
+	if last := r.Result.Last; last != nil {
+		worker := ""
+		if last.Kind == "migrate" {
+			worker = last.WorkerVersion
+		}
+		r.LastRollback = j.restoreCommand(last.Bookmark, worker)
+		if at, err := time.Parse(time.RFC3339, last.At); err == nil && j.remote != nil {
+			r.LastUntil = at.Add(report.Kept)
+		}
+	}
 	back := r.Result.Bookmark
 	if r.Result.PreviousBookmark != "" {
 		back = r.Result.PreviousBookmark
@@ -113,7 +151,7 @@ func (j *job) offerWayBack(r *report.Report) {
 	r.Rollback = j.restoreCommand(back, worker)
 	if j.remote != nil {
 		r.Fallback = j.wranglerCommand(back)
-		r.Until = j.p.Now().Add(30 * 24 * time.Hour)
+		r.Until = j.p.Now().Add(report.Kept)
 	}
 }
 
@@ -126,6 +164,13 @@ func (j *job) restoreCommand(to migration.Bookmark, worker string) string {
 		if confirm == "" {
 			confirm = j.target.Database.ID
 		}
+		if j.onGitHub() {
+			inputs := [][2]string{{"environment", j.settings["environment"]}, {"database", j.selector()}, {"bookmark", string(to)}, {"confirm", confirm}}
+			if worker != "" {
+				inputs = append(inputs, [2]string{"worker-version", worker})
+			}
+			return j.dispatch(j.settings["restore-workflow"], inputs...)
+		}
 		extra = append(extra, "--confirm", confirm)
 		if worker != "" {
 			extra = append(extra, "--worker-version", worker)
@@ -137,6 +182,45 @@ func (j *job) restoreCommand(to migration.Bookmark, worker string) string {
 // statusCommand is the command that shows the status of what this one works on.
 func (j *job) statusCommand() string {
 	return ownCommand(j.p, "status", j.given, j.settings["environment"], nil)
+}
+
+// releaseCommand is the command that applies also what is held.
+func (j *job) releaseCommand() string {
+	if j.remote == nil || !j.onGitHub() {
+		return ownCommand(j.p, "migrate", j.given, j.settings["environment"], []string{"--release-hold"})
+	}
+	workflow := migrateWorkflow
+	if j.command == "migrate" && j.event.Workflow != "" {
+		workflow = j.event.Workflow
+	}
+	return j.dispatch(workflow, [2]string{"release-hold", "true"})
+}
+
+// migrateWorkflow is what the project calls the workflow that migrates.
+const migrateWorkflow = "d1-migrate.yml"
+
+// onGitHub tells whether whoever reads the report has workflows to start rather than this
+// program.
+func (j *job) onGitHub() bool { return j.inAction && j.event.Repository != "" }
+
+// dispatch is the command of GitHub's own tool that starts a workflow
+// (https://cli.github.com/manual/gh_workflow_run), complete and quoted for a shell.
+func (j *job) dispatch(workflow string, inputs ...[2]string) string {
+	repository := j.event.Repository
+	if at, err := url.Parse(j.event.ServerURL); err == nil && at.Host != "" && at.Host != "github.com" {
+		repository = at.Host + "/" + repository
+	}
+	words := []string{"gh", "workflow", "run", workflow, "--repo", repository}
+	for _, input := range inputs {
+		words = append(words, "-f", input[0]+"="+input[1])
+	}
+	return shellescape.QuoteCommand(words)
+}
+
+// selector is what the option database says to mean this database again.
+func (j *job) selector() string {
+	db := j.target.Database
+	return cmp.Or(j.settings["database"], j.settings["database-id"], db.Name, db.ID, db.Binding)
 }
 
 // wranglerCommand is the command of wrangler that goes back to a bookmark, "" if the
@@ -262,13 +346,16 @@ func (j *job) wireEngine(r *report.Report, configDir string, db wrangler.Databas
 		Now:            j.p.Now,
 		Sleep:          j.p.Sleep,
 		StatusCommand:  j.statusCommand(),
+		ReleaseCommand: j.releaseCommand(),
 		RestoreCommand: func(to migration.Bookmark) string { return j.restoreCommand(to, "") },
 		OnBookmark:     j.onBookmark,
 		OnProgress:     j.progress,
 		Origin: migration.Origin{Commit: j.event.SHA, RunURL: j.event.RunURL(), Actor: j.event.Actor,
 			ToolVersion: version(j.p.Version)},
 	}
-	if j.event.PullRequest > 0 {
+	if j.talk != nil {
+		j.engine.PullRequest = j.talk.pullRequest
+	} else if j.event.PullRequest > 0 {
 		j.engine.Origin.PullRequest = fmt.Sprint(j.event.PullRequest)
 	}
 	if s["migrations-table"] != "" {

@@ -31,6 +31,10 @@ func (j *job) wireRemote(ctx context.Context, r *report.Report) error {
 		return err
 	}
 	token := strings.TrimSpace(s["api-token"])
+	if token == "" && j.command == "status" && strings.HasPrefix(j.event.Name, "pull_request") {
+		j.offline = true // GitHub gives no secrets to a fork or to Dependabot
+		return nil
+	}
 	if token == "" {
 		return &usageError{fmt.Sprintf("the environment %q is remote and needs an API token", s["environment"]),
 			"set CLOUDFLARE_API_TOKEN (in the action: the input api-token) to a token with the permission Account > D1 > Edit; for status Read is enough"}

@@ -23,6 +23,7 @@ type Comment struct {
 	Run     RunID  // that says it; the zero RunID is newer than any
 	Text    string // Markdown of at most CommentRoom characters
 	Essence string // of two comments with the same essence the one that stands there stays
+	Known   bool   // only where there is one already
 }
 
 // commentLimit is GitHub's limit for the body of a comment, in characters: a longer one is
@@ -69,6 +70,9 @@ func (r *Repository) Say(ctx context.Context, number int, c Comment) (url, left 
 				return fail(err)
 			}
 			return url, left, nil
+		}
+		if c.Known {
+			return "", "there is none, and this is no news", nil
 		}
 		made, response, err := r.client.Issues.CreateComment(ctx, r.owner, r.name, number, &github.IssueComment{Body: new(c.body())})
 		if err != nil && response != nil && response.StatusCode < http.StatusInternalServerError {

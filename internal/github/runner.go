@@ -173,9 +173,9 @@ func (r *Runner) SetOutput(name, value string) error {
 	return nil
 }
 
-// summaryLimit is what GitHub takes for one step, less the note that it was cut; of a
-// larger summary GitHub shows nothing.
-const summaryLimit = 1<<20 - 1024
+// SummaryRoom is how many bytes GitHub takes as the job summary of one step, less a note that
+// it was cut; of a larger summary GitHub shows nothing.
+const SummaryRoom = 1<<20 - 1024
 
 // Summary appends Markdown to the job summary (GITHUB_STEP_SUMMARY). Where the step would
 // exceed GitHub's limit of 1 MiB it is cut at a line end, once, with a note; what comes
@@ -189,9 +189,9 @@ func (r *Runner) Summary(markdown string) error {
 	if !strings.HasSuffix(markdown, "\n") {
 		markdown += "\n"
 	}
-	room := summaryLimit
+	room := SummaryRoom
 	if info, err := os.Stat(r.getenv("GITHUB_STEP_SUMMARY")); err == nil {
-		room -= int(min(info.Size(), summaryLimit))
+		room -= int(min(info.Size(), SummaryRoom))
 	}
 	if len(markdown) > room {
 		markdown = markdown[:strings.LastIndexByte(markdown[:room], '\n')+1] + "\n*The report was cut: a job summary holds 1 MiB.*\n"

@@ -34,8 +34,14 @@ type Engine struct {
 	// nil, or an answer without an Index: it stays unknown.
 	Locate func(ctx context.Context, batch Batch, refused *StatementError) *StatementError
 
+	// PullRequest returns the number of the pull request that the run belongs to, "" for none. It
+	// is asked as late as a journal row is made; nil: Origin says it.
+	PullRequest func() string
+
 	// StatusCommand is the command that shows this environment's status, complete; "": in short.
 	StatusCommand string
+	// ReleaseCommand is the command that applies what is held, too, complete; "": in short.
+	ReleaseCommand string
 	// RestoreCommand is the command that goes back to a bookmark, complete; nil: in short.
 	RestoreCommand func(Bookmark) string
 
@@ -62,6 +68,7 @@ const (
 	Restored  Status = "restored"
 	Baselined Status = "baselined"
 	BackedUp  Status = "backed-up"
+	Offline   Status = "offline" // nothing remote could be asked
 	Refusal   Status = "refused"
 	Failure   Status = "failed"
 	Uncertain Status = "unknown"
@@ -78,8 +85,11 @@ type Result struct {
 	Applied          []Migration // by this run; baseline: recorded
 	NotRun           []Migration // planned, but not applied
 	Unclear          []Migration // of those not run: the ones that may have been committed
+	Checked          []Migration // offline: what was looked at
 	Undone           []File      // restore: what it undid
 	Holding          []File      // restore: what is held from now on
+	UndoneRuns       []Entry     // restore: the journal rows that travelled back with the database, oldest first
+	Last             *Entry      // the newest migrate or restore that the journal knew when the run was planned; nil for none
 	Rehearsal        Rehearsal
 	DryRun           bool
 	Rival            bool     // another run applied the migrations meanwhile
@@ -218,11 +228,38 @@ func (e *Engine) Status(ctx context.Context) (Result, error) {
 			result.Status = Pending
 		}
 		if len(result.Comparison.Held) > 0 {
-			return result.Settle(heldProblem(result.Comparison.Held))
+			return result.Settle(e.heldProblem(result.Comparison.Held))
 		}
 		return result, nil
 	}
 	return Result{}.Settle(&Problem{Err: ErrMoved, Next: "somebody keeps applying migrations: look again in a moment"})
+}
+
+// Offline does what Status can do without the database: it reads the files and, unless fresh
+// is nil, applies all of them to fresh, an empty database.
+func (e *Engine) Offline(ctx context.Context, fresh Environment) (Result, error) {
+	files, err := e.Directory.Read()
+	if err != nil {
+		return Result{}.Settle(err)
+	}
+	result := Result{Status: Offline, Checked: files, Comparison: Comparison{Duplicates: compare(files, recorded{}).Duplicates}}
+	if fresh == nil {
+		return result, nil
+	}
+	onFresh := *e
+	onFresh.Environment, onFresh.Rehearse, onFresh.Journal, onFresh.Worker, onFresh.OnBookmark = fresh, nil, false, nil, nil
+	e.progress(fmt.Sprintf("trying %s on an empty database", Count(len(files), "migration")))
+	_, err = onFresh.Migrate(ctx, MigrateOptions{})
+	if p, ok := errors.AsType[*Problem](err); ok && p.Kind != Stopped {
+		p.State = "this happened on an empty database in memory; the real one was not asked"
+		result.Status = Failure
+		return result, p
+	}
+	if err != nil {
+		return result.Settle(err)
+	}
+	result.Rehearsal = Rehearsal{Ran: true}
+	return result, nil
 }
 
 // plan reads files and database and returns what is to be applied. The bookmark is read
@@ -246,7 +283,7 @@ func (e *Engine) plan(ctx context.Context, result *Result, o MigrateOptions) ([]
 	}
 	if held := result.Comparison.Held; !o.ReleaseHold {
 		if first := slices.IndexFunc(planned, func(m Migration) bool { return slices.Contains(held, m.Name) }); first >= 0 {
-			return nil, heldProblem(held)
+			return nil, e.heldProblem(held)
 		}
 	}
 	return planned, nil
@@ -296,6 +333,7 @@ func (e *Engine) past(ctx context.Context, result *Result) (recorded, error) {
 	if !e.Journal {
 		past.journal = nil
 	}
+	result.Last = past.last()
 	return past, nil
 }
 
@@ -332,11 +370,15 @@ func (e *Engine) deployed(ctx context.Context, result *Result) {
 	}
 }
 
-func heldProblem(held []string) *Problem {
+func (e *Engine) heldProblem(held []string) *Problem {
+	release := e.ReleaseCommand
+	if release == "" {
+		release = "d1-rewind migrate --release-hold"
+	}
 	return &Problem{Kind: Refused, State: stateUntouched,
 		Err: fmt.Errorf("a restore undid %s, and nothing has changed since: held, so that the same migration does not do the same damage again", strings.Join(held, ", ")),
 		Next: "either mend the file (or delete it): the hold ends by itself, and other environments that applied the old content have to be restored too; " +
-			"or add the mend as a new migration and apply both with --release-hold"}
+			"or add the mend as a new migration, and apply both: " + release}
 }
 
 // batch is one transaction: for each migration its ledger row first, then its statements;
@@ -372,7 +414,11 @@ func (e *Engine) journalled(batch Batch, entry Entry) Batch {
 }
 
 func (e *Engine) entry(kind string, bookmark Bookmark) Entry {
-	return Entry{Run: rand.Text(), Kind: kind, At: timestamp(e.Now()), Bookmark: bookmark, Origin: e.Origin}
+	entry := Entry{Run: rand.Text(), Kind: kind, At: timestamp(e.Now()), Bookmark: bookmark, Origin: e.Origin}
+	if e.PullRequest != nil {
+		entry.Origin.PullRequest = e.PullRequest()
+	}
+	return entry
 }
 
 func (e *Engine) rehearse(ctx context.Context, result *Result, plan []Migration) error {
@@ -442,6 +488,23 @@ func (r Result) Settle(err error) (Result, error) {
 	}
 	r.halfDone(p)
 	return r, err
+}
+
+// UndonePullRequests returns the pull requests whose runs a restore undid, the newest first,
+// and those of runs that an undone restore had undone.
+func (r Result) UndonePullRequests() []string {
+	var numbers []string
+	var add func([]Entry)
+	add = func(entries []Entry) {
+		for _, e := range slices.Backward(entries) {
+			if n := e.Origin.PullRequest; n != "" && !slices.Contains(numbers, n) {
+				numbers = append(numbers, n)
+			}
+			add(e.Undone)
+		}
+	}
+	add(r.UndoneRuns)
+	return numbers
 }
 
 func (e *Engine) statusCommand() string {

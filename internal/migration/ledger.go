@@ -320,6 +320,16 @@ func (r recorded) held() []File {
 	return nil
 }
 
+// last returns the newest run that changed what is applied and left its row, nil for none.
+func (r recorded) last() *Entry {
+	for _, e := range slices.Backward(r.journal) {
+		if e.Kind == "restore" || e.Kind == "migrate" && slices.ContainsFunc(e.Migrations, func(f File) bool { return r.applied(f.Name) }) {
+			return &e
+		}
+	}
+	return nil
+}
+
 func (r recorded) applied(name string) bool {
 	return slices.ContainsFunc(r.ledger, func(row LedgerRow) bool { return row.Name == name })
 }

@@ -239,6 +239,11 @@ func (e *Engine) hold(ctx context.Context, result *Result, before recorded) erro
 	}
 	var holding []File
 	result.Undone, holding = holdAfter(held, before, after)
+	for _, j := range before.journal {
+		if !after.has(j.Run) {
+			result.UndoneRuns = append(result.UndoneRuns, j)
+		}
+	}
 	if !e.Journal {
 		holding, after.journal = nil, nil
 	}
@@ -248,11 +253,9 @@ func (e *Engine) hold(ctx context.Context, result *Result, before recorded) erro
 	if e.Journal && (len(holding) > 0 || len(after.held()) > 0) {
 		entry := e.entry("restore", result.PreviousBookmark)
 		entry.Migrations, entry.Hold, entry.SetsHold = result.Undone, holding, true
-		for _, j := range before.journal {
-			if !after.has(j.Run) {
-				j.Undone = nil // each row keeps its own; nesting them would grow without end
-				entry.Undone = append(entry.Undone, j)
-			}
+		for _, j := range result.UndoneRuns {
+			j.Undone = nil // each row keeps its own; nesting them would grow without end
+			entry.Undone = append(entry.Undone, j)
 		}
 		if err := e.commit(ctx, e.journalled(Batch{}, entry), time.Time{}, nil, result); err != nil {
 			return err

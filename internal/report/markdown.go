@@ -1,84 +1,558 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
+	"net/url"
+	"path"
 	"slices"
 	"strings"
+	"time"
+
+	"github.com/d1-rewind/d1-rewind/internal/migration"
 )
 
-// Markdown returns the report for a job summary. Whatever comes from files or the
-// database is escaped: it can't open HTML, a link, a mention or a heading.
-func Markdown(r Report) string {
+// Run says where on GitHub a command ran. Its zero value is somewhere else.
+type Run struct {
+	Repository      string // its page, such as https://github.com/octo/shop
+	URL             string // the run's page
+	ID              int64
+	Actor           string
+	Event           string
+	Commit          string
+	RestoreWorkflow string // the page of the workflow that the rollback command starts
+	Tool            string // version of d1-rewind
+}
+
+// Markdown returns the report for a pull-request comment and a job summary, in at most room
+// bytes (0: any number). The first screen has the verdict, what it is about and the way
+// back; where room is short, details give way, these never do. Whatever comes from files,
+// configuration or the database is escaped: it can't open HTML, a link, a mention, a
+// reference or a heading.
+func Markdown(r Report, room int) string {
+	mark, words := r.headline()
+	subject := []string{}
+	for _, name := range []string{r.Environment, r.DatabaseName} {
+		if name != "" {
+			subject = append(subject, code(clip(name, 100)))
+		}
+	}
+	if len(subject) > 0 {
+		words = strings.Join(subject, " · ") + ": " + words
+	}
+	parts := []part{{text: fmt.Sprintf("### %s %s\n\n", mark, words)}}
+	parts = append(parts, r.problem()...)
+	parts = append(parts, part{text: r.checkTable(), gives: 1})
+	rows := r.rows()
+	shown, folded := rows[:min(len(rows), rowsShown)], rows[min(len(rows), rowsShown):]
+	parts = append(parts, part{text: r.table(shown), gives: 1})
+	parts = append(parts, part{text: r.wayBack()}, part{text: r.release()}, part{text: r.facts(), gives: 2}, part{fold: true}, part{text: r.fallback()}, part{text: r.footer()})
+	size := func() (n int) {
+		for _, p := range parts {
+			n += len(p.text)
+		}
+		return n
+	}
+	for gives := 3; room > 0 && gives > 0 && size() > room; gives-- {
+		for i := range parts {
+			if parts[i].gives == gives {
+				parts[i].text = ""
+			}
+		}
+	}
+	left := room - size()
+	if room <= 0 {
+		left = 1 << 30
+	}
 	var b strings.Builder
-	mark := "✅"
+	for _, p := range parts {
+		if p.fold {
+			b.WriteString(r.more(folded, left))
+		}
+		b.WriteString(p.text)
+	}
+	return strings.TrimRight(b.String(), "\n") + "\n"
+}
+
+// part is a piece of the Markdown.
+type part struct {
+	text  string
+	gives int  // the higher, the sooner it gives way; 0 never does
+	fold  bool // where the rows stand that are not shown at once
+}
+
+// Essence is what the report says but for when and in which run: of two reports with the
+// same essence the second one is no news.
+func Essence(r Report) string {
+	r.At, r.Run.URL, r.Run.ID, r.Run.Actor, r.Run.Event, r.Result.Elapsed = time.Time{}, "", 0, "", "", 0
+	return Markdown(r, 0)
+}
+
+// headline is the outcome in words that are understood in three seconds.
+func (r Report) headline() (mark, words string) {
+	res := r.Result
+	held := len(r.Result.Comparison.Held)
+	p := r.Problem()
+	count := func(n int) string { return migration.Count(n, "migration") }
 	switch {
-	case r.Err != nil, slices.ContainsFunc(r.Checks, func(c Check) bool { return !c.OK }):
-		mark = "❌"
-	case r.Command != "restore" && len(r.PendingNames()) > 0:
-		mark = "🟡"
+	case p == nil:
+	case p.Kind == migration.Unknown:
+		return "❓", "the outcome is not known"
+	case p.Kind == migration.Stopped && len(res.Applied) > 0:
+		return "❌", fmt.Sprintf("interrupted after %d of %s", len(res.Applied), count(len(res.Comparison.Pending)))
+	case p.Kind == migration.Stopped:
+		return "❌", "interrupted, nothing was written"
+	case p.Kind == migration.Refused && held > 0:
+		return "⏸️", count(held) + " held, because a restore undid " + pronoun(held)
+	case p.Kind == migration.Refused:
+		return "⛔", escape(r.Command) + " refused, nothing was written"
+	case p.Kind == migration.Usage:
+		return "❌", escape(r.Command) + " can't be done like that, nothing was written"
+	case r.Command == "status" && p.File != "":
+		return "❌", code(clip(p.File, 100)) + " would fail"
+	case r.Command == "status":
+		return "❌", "the status could not be found out"
+	case r.Command == "restore" && res.PreviousBookmark != "":
+		return "❌", "restored, but not held"
+	case len(res.Applied) > 0:
+		return "❌", fmt.Sprintf("failed after %d of %s", len(res.Applied), count(len(res.Comparison.Pending)))
+	case r.Command == "migrate":
+		return "❌", "failed, nothing was applied"
+	case r.Command == "restore":
+		return "❌", "not restored"
+	default:
+		return "❌", escape(r.Command) + " failed"
 	}
-	fmt.Fprintf(&b, "### %s d1-rewind %s: %s\n\n", mark, escape(r.Command), escape(r.Verdict()))
-	fmt.Fprintf(&b, "| | |\n| --- | --- |\n| Environment | %s |\n| Database | %s |\n", code(r.Environment), code(r.DatabaseName))
-	if r.Result.Bookmark != "" && r.Info == nil {
-		fmt.Fprintf(&b, "| Bookmark before | %s |\n", code(string(r.Result.Bookmark)))
+	if slices.ContainsFunc(r.Checks, func(c Check) bool { return !c.OK }) {
+		return "❌", escape(r.Verdict())
 	}
-	if r.Result.PreviousBookmark != "" {
-		fmt.Fprintf(&b, "| Undo bookmark | %s |\n", code(string(r.Result.PreviousBookmark)))
+	switch {
+	case res.Status == migration.Offline:
+		return "🟡", fmt.Sprintf("%s checked, the database was not asked", count(len(res.Checked)))
+	case r.Command == "restore" && res.Status == migration.Restored && len(res.Holding) > 0:
+		return "⏪", fmt.Sprintf("restored, %s undone and held", count(len(res.Undone)))
+	case r.Command == "restore" && res.Status == migration.Restored && len(res.Undone) > 0:
+		return "⏪", fmt.Sprintf("restored, %s undone", count(len(res.Undone)))
+	case r.Command == "restore" && res.Status == migration.Restored:
+		return "⏪", "restored"
+	case r.Command == "migrate" && res.Status == migration.Applied:
+		return "✅", count(len(res.Applied)) + " applied"
+	case r.Command == "status" && res.Status == migration.Pending:
+		return "🟡", fmt.Sprintf("%s pending, %d applied", count(len(res.Comparison.Pending)), len(res.Comparison.Applied))
+	case res.Status == migration.Pending:
+		return "🟡", escape(r.Verdict())
+	default:
+		return "✅", escape(r.Verdict())
 	}
-	b.WriteString("\n")
-	if p := r.Problem(); p != nil {
-		fmt.Fprintf(&b, "**Error:** %s\n\n", escape(p.Error()))
-		if p.SQL != "" {
-			b.WriteString(fence("sql", clip(p.SQL, 2000)))
+}
+
+func pronoun(n int) string {
+	if n == 1 {
+		return "it"
+	}
+	return "them"
+}
+
+// said bounds what one message may take of a comment; the log has all of it.
+const said = 1500
+
+// problem is what happened, in which state the database is, and what to do.
+func (r Report) problem() []part {
+	p := r.Problem()
+	if p == nil {
+		return nil
+	}
+	what := escape(clip(p.Error(), said))
+	if at := r.source(p.File, p.Line); at != "" && p.Err != nil {
+		place := p.File
+		if p.Line > 0 {
+			place = fmt.Sprintf("%s:%d", p.File, p.Line)
 		}
-		if p.State != "" {
-			fmt.Fprintf(&b, "**State:** %s\n\n", escape(p.State))
-		}
-		if p.Next != "" {
-			fmt.Fprintf(&b, "**Next:** %s\n\n", escape(p.Next))
-		}
+		what = fmt.Sprintf("[%s](%s): %s", code(clip(place, 300)), at, escape(clip(p.Err.Error(), said)))
 	}
-	if len(r.Checks) > 0 {
-		b.WriteString("| | Check | |\n| --- | --- | --- |\n")
-		for _, c := range r.Checks {
-			fmt.Fprintf(&b, "| %s | %s | %s |\n", strings.TrimSpace(c.mark()), escape(c.Name), escape(strings.TrimSuffix(c.Detail+". "+c.Next, ". ")))
-		}
-		b.WriteString("\n")
+	label := "Error"
+	switch p.Kind {
+	case migration.Refused:
+		label = "Refused"
+	case migration.Unknown:
+		label = "Unknown"
 	}
-	if migrations := r.listed(); len(migrations) > 0 {
-		b.WriteString("| Migration | |\n| --- | --- |\n")
+	parts := []part{{text: "**" + label + ":** " + what + "\n\n"}}
+	if p.SQL != "" {
+		parts = append(parts, part{text: fence("sql", clip(p.SQL, said)), gives: 3})
+	}
+	if p.State != "" {
+		parts = append(parts, part{text: "**State:** " + escape(clip(p.State, said)) + "\n\n"})
+	}
+	if p.Next != "" {
+		parts = append(parts, part{text: "**Next:** " + escape(clip(p.Next, said)) + "\n\n"})
+	}
+	return parts
+}
+
+func (r Report) checkTable() string {
+	if len(r.Checks) == 0 {
+		return ""
+	}
+	var b strings.Builder
+	b.WriteString("| | Check | |\n| --- | --- | --- |\n")
+	for _, c := range r.Checks {
+		fmt.Fprintf(&b, "| %s | %s | %s |\n", strings.TrimSpace(c.mark()), escape(c.Name), escape(clip(strings.TrimSuffix(c.Detail+". "+c.Next, ". "), said)))
+	}
+	return b.String() + "\n"
+}
+
+// row is one migration in the table.
+type row struct {
+	name       string
+	statements int // -1: not known
+	state      string
+	line       int // where it failed
+	order      int // what needs a look stands first
+}
+
+// rowsShown is how many migrations are on the first screen.
+const rowsShown = 8
+
+// rows are the migrations that the report is about.
+func (r Report) rows() []row {
+	var rows []row
+	held, unclear := r.Result.Comparison.Held, names(r.Result.Unclear)
+	p := r.Problem()
+	add := func(migrations []migration.Migration, state string) {
 		for _, m := range migrations {
-			fmt.Fprintf(&b, "| %s %s | %s |\n", code(m.name), escape(m.detail), escape(strings.TrimSpace(m.mark)))
+			one := row{name: m.Name, statements: len(m.Statements), state: state, order: 2}
+			switch {
+			case state == "applied" || state == "recorded":
+			case p != nil && p.File == m.Name:
+				one.state, one.line, one.order = "failed", p.Line, 0
+				if r.Command == "status" || r.Result.DryRun {
+					one.state = "would fail"
+				}
+			case slices.Contains(unclear, m.Name):
+				one.state, one.order = "unknown", 0
+			case slices.Contains(held, m.Name):
+				one.state, one.order = "held", 1
+			}
+			rows = append(rows, one)
 		}
-		b.WriteString("\n")
 	}
-	for _, note := range r.Notes() {
-		fmt.Fprintf(&b, "- %s\n", escape(note))
+	switch r.Command {
+	case "status":
+		add(r.Result.Comparison.Pending, "pending")
+		state := "read"
+		if r.Result.Rehearsal.Ran {
+			state = "tried"
+		}
+		add(r.Result.Checked, state)
+	case "baseline":
+		add(r.Result.Applied, "recorded")
+	case "migrate", "reset":
+		add(r.Result.Applied, "applied")
+		rest := r.Result.NotRun
+		if len(rest) == 0 && r.Err != nil {
+			rest = r.Result.Comparison.Pending
+		}
+		if r.Result.DryRun {
+			add(rest, "pending")
+		} else if r.Err != nil {
+			add(rest, "not applied")
+		}
+	case "restore":
+		for _, f := range r.Result.Undone {
+			one := row{name: f.Name, statements: -1, state: "undone"}
+			if slices.ContainsFunc(r.Result.Holding, func(h migration.File) bool { return h.Name == f.Name }) {
+				one.state = "undone, held"
+			}
+			rows = append(rows, one)
+		}
 	}
-	if r.Rollback != "" {
-		fmt.Fprintf(&b, "\nTo go back (this discards every write made since):\n\n%s", fence("sh", r.Rollback))
+	slices.SortStableFunc(rows, func(a, b row) int { return cmp.Compare(a.order, b.order) })
+	return rows
+}
+
+const tableHead = "| Migration | | |\n| --- | --- | --- |\n"
+
+func (r Report) table(rows []row) string {
+	if len(rows) == 0 {
+		return ""
 	}
-	if !r.Until.IsZero() {
-		fmt.Fprintf(&b, "The bookmark lives %s.\n", r.expiry())
+	text := tableHead
+	for _, one := range rows {
+		text += r.tableRow(one)
 	}
-	if r.Fallback != "" {
-		fmt.Fprintf(&b, "\nWithout d1-rewind, which then holds nothing:\n\n%s", fence("sh", r.Fallback))
+	return text + "\n"
+}
+
+func (r Report) tableRow(one row) string {
+	name := code(clip(one.name, 200))
+	if at := r.source(one.name, one.line); at != "" {
+		name = fmt.Sprintf("[%s](%s)", name, at)
 	}
-	return b.String()
+	statements, state := "", one.state
+	if one.statements >= 0 {
+		statements = migration.Count(one.statements, "statement")
+	}
+	if one.line > 0 {
+		state += fmt.Sprintf(", line %d", one.line)
+	}
+	return fmt.Sprintf("| %s | %s | %s |\n", name, statements, state)
+}
+
+// more folds away the rows that are not on the first screen, as many as fit into room.
+func (r Report) more(rows []row, room int) string {
+	if len(rows) == 0 {
+		return ""
+	}
+	const end, note = "\n</details>\n\n", "…and %d more: the job summary has them all.\n"
+	head := fmt.Sprintf("<details><summary>%s more</summary>\n\n", migration.Count(len(rows), "migration")) + tableHead
+	text, room := head, room-len(head)-len(end)-len(note)-10
+	for i, one := range rows {
+		line := r.tableRow(one)
+		if room -= len(line); room < 0 {
+			if i == 0 {
+				text = ""
+			}
+			rest := fmt.Sprintf("\n"+note, len(rows)-i)
+			if text == "" {
+				return strings.TrimPrefix(rest, "\n") + "\n"
+			}
+			return text + rest + end
+		}
+		text += line
+	}
+	return text + end
+}
+
+// source is the address of a migration's file at the commit that was run, with the line if
+// it is known; "" outside of GitHub.
+func (r Report) source(name string, line int) string {
+	at := path.Join(r.Directory, name)
+	if r.Run.Repository == "" || r.Run.Commit == "" || name == "" || path.IsAbs(r.Directory) || strings.HasPrefix(at, "..") {
+		return ""
+	}
+	segments := strings.Split(at, "/")
+	for i := range segments {
+		segments[i] = url.PathEscape(segments[i])
+	}
+	address := r.Run.Repository + "/blob/" + url.PathEscape(r.Run.Commit) + "/" + strings.Join(segments, "/")
+	if line > 0 {
+		address += fmt.Sprintf("#L%d", line)
+	}
+	return address
+}
+
+// release is the command that ends a hold.
+func (r Report) release() string {
+	if r.Release == "" || len(r.HeldNames()) == 0 {
+		return ""
+	}
+	return "**To apply what is held**, best with a new migration that mends it:\n\n" + fence("sh", r.Release)
+}
+
+// wayBack is the command that undoes what was done, or else the last change.
+func (r Report) wayBack() string {
+	if r.Rollback == "" {
+		return r.lastWayBack()
+	}
+	title, discards := "To go back to the state before this run", "It discards every write made to the database since then, and holds the migrations that it undoes."
+	switch {
+	case r.Command == "restore" && r.Result.PreviousBookmark != "":
+		title, discards = "To undo this restore", "It discards every write made to the database since the restore."
+	case r.Result.Status == migration.Uncertain:
+		title = "If it has to be undone, to go back to the state before this run"
+	}
+	bookmark := r.Result.Bookmark
+	if r.Result.PreviousBookmark != "" {
+		bookmark = r.Result.PreviousBookmark
+	}
+	return r.command(title, r.Rollback, discards, bookmark, r.At, r.Until)
+}
+
+// lastWayBack is the way back from the newest run that the journal knows: after a later
+// status, or a run that had nothing to do, it is still what somebody looks for at night.
+func (r Report) lastWayBack() string {
+	last := r.Result.Last
+	if last == nil || r.LastRollback == "" || r.Command != "status" && r.Command != "migrate" {
+		return ""
+	}
+	what := migration.Count(len(last.Migrations), "migration") + " applied"
+	title, discards := "To go back to the state before that", "It discards every write made to the database since then, and holds the migrations that it undoes."
+	if last.Kind == "restore" {
+		what = "a restore that undid " + migration.Count(len(last.Migrations), "migration")
+		title, discards = "To undo that restore", "It discards every write made to the database since then."
+	}
+	if len(last.Migrations) > 0 && len(last.Migrations) <= 3 {
+		what += " (" + codes(fileNames(last.Migrations)) + ")"
+	}
+	at, err := time.Parse(time.RFC3339, last.At)
+	if err == nil {
+		what += " on " + minute(at)
+	}
+	if last.Origin.Actor != "" {
+		what += " by " + escape(clip(last.Origin.Actor, 100))
+	}
+	if link := r.ownLink(last.Origin.RunURL); link != "" {
+		what += fmt.Sprintf(" in [a run](%s)", link)
+	}
+	var until time.Time
+	if err == nil && !r.LastUntil.IsZero() {
+		until = r.LastUntil
+	}
+	text := r.command(title, r.LastRollback, discards, last.Bookmark, at, until)
+	what = "Last change: " + what + "."
+	if len(r.PendingNames()) == 0 || last.Kind == "restore" {
+		return what + " " + text
+	}
+	return fmt.Sprintf("<details><summary>%s</summary>\n\n%s</details>\n\n", what, text)
+}
+
+// ownLink returns address if it lies in the repository of the run: the journal can hold
+// anything.
+func (r Report) ownLink(address string) string {
+	at, err := url.Parse(address)
+	if err != nil || r.Run.Repository == "" || !strings.HasPrefix(address, r.Run.Repository+"/") || strings.ContainsAny(address, " ()<>[]\\\"'`|\n\r\t") {
+		return ""
+	}
+	return at.String()
+}
+
+// command shows a way back: what it does, where it is started, and how long it exists.
+func (r Report) command(title, command, discards string, bookmark migration.Bookmark, taken, until time.Time) string {
+	var b strings.Builder
+	b.WriteString("**" + title + "**")
+	if r.Run.RestoreWorkflow != "" {
+		fmt.Fprintf(&b, ", start the [restore workflow](%s), or paste", r.Run.RestoreWorkflow)
+	}
+	b.WriteString(":\n\n" + fence("sh", command) + discards)
+	fmt.Fprintf(&b, " Bookmark %s", code(string(bookmark)))
+	if !taken.IsZero() && !r.At.IsZero() {
+		b.WriteString(", taken " + minute(taken))
+		if age := r.At.Sub(taken); age >= time.Minute {
+			b.WriteString(" (" + ago(age) + ")")
+		}
+	}
+	if !until.IsZero() {
+		b.WriteString(", lives " + expiry(until))
+	}
+	b.WriteString(".")
+	if r.File != "" && r.Run.URL != "" {
+		b.WriteString(" The database is a file of the job's runner, and usually gone with it.")
+	}
+	return b.String() + "\n\n"
+}
+
+func minute(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }
+
+// ago is an age in its largest unit.
+func ago(age time.Duration) string {
+	for _, unit := range []struct {
+		name   string
+		length time.Duration
+	}{{"day", 24 * time.Hour}, {"hour", time.Hour}} {
+		if n := int(age / unit.length); n > 0 {
+			return migration.Count(n, unit.name) + " ago"
+		}
+	}
+	return migration.Count(int(age/time.Minute), "minute") + " ago"
+}
+
+// factsShown bounds the findings of one comment; the log has all of them.
+const factsShown, factLength = 12, 600
+
+// facts are what else is worth a line.
+func (r Report) facts() string {
+	var lines []string
+	if b := r.Result.Bookmark; b != "" && r.Info == nil && r.Rollback == "" && r.Command != "status" && r.Err != nil {
+		lines = append(lines, "bookmark now: "+code(string(b)))
+	}
+	if v := r.Result.WorkerVersion; v != "" && r.Command != "status" && r.Result.WorkerRolledBack == "" {
+		lines = append(lines, "Worker version deployed when the run began: "+code(clip(v, 100)))
+	}
+	notes := r.Notes()
+	if r.Command == "restore" { // the table has them
+		notes = slices.DeleteFunc(notes, func(n string) bool {
+			return strings.HasPrefix(n, noteUndone) || strings.HasPrefix(n, noteHolding) && len(r.Result.Holding) <= len(r.Result.Undone)
+		})
+		if len(r.Result.Holding) > 0 {
+			notes = append([]string{"what is held is not applied again until one of its files changes or goes, or until a migrate with release-hold"}, notes...)
+		}
+	}
+	for _, note := range notes {
+		lines = append(lines, escape(clip(note, factLength)))
+	}
+	if len(lines) == 0 {
+		return ""
+	}
+	if more := len(lines) - factsShown; more > 0 {
+		lines = append(lines[:factsShown], fmt.Sprintf("and %d more: the log has them all", more))
+	}
+	return "- " + strings.Join(lines, "\n- ") + "\n\n"
+}
+
+func (r Report) fallback() string {
+	if r.Fallback == "" {
+		return ""
+	}
+	after := ""
+	if r.Command != "restore" {
+		after = "Then nothing holds what that undoes: the next migrate applies it again.\n\n"
+	}
+	return "<details><summary>Without GitHub and d1-rewind</summary>\n\n" + fence("sh", r.Fallback) + after + "</details>\n\n"
+}
+
+// footer says who, when, of which commit, and in which run.
+func (r Report) footer() string {
+	if r.Run == (Run{}) {
+		return ""
+	}
+	words := []string{"d1-rewind " + escape(r.Run.Tool) + " " + escape(r.Command)}
+	if r.Run.Actor != "" {
+		words = append(words, fmt.Sprintf("by %s (%s)", escape(clip(r.Run.Actor, 100)), escape(r.Run.Event)))
+	}
+	if r.Run.Commit != "" {
+		short := code(r.Run.Commit[:min(len(r.Run.Commit), 7)])
+		if r.Run.Repository != "" {
+			short = fmt.Sprintf("[%s](%s/commit/%s)", short, r.Run.Repository, url.PathEscape(r.Run.Commit))
+		}
+		words = append(words, "commit "+short)
+	}
+	if r.Run.URL != "" {
+		words = append(words, fmt.Sprintf("[run %d](%s)", r.Run.ID, r.Run.URL))
+	}
+	if !r.At.IsZero() {
+		words = append(words, minute(r.At))
+	}
+	if r.Result.Elapsed > 0 {
+		words = append(words, r.Result.Elapsed.Round(10*time.Millisecond).String())
+	}
+	return "<sub>" + strings.Join(words, " · ") + "</sub>\n"
 }
 
 // escape makes s plain text on one line, also inside a table. GitHub looks for mentions and
-// references after it has decoded entities, so a zero-width space follows their signs.
+// references after it has decoded entities, so a zero-width space follows their signs, and
+// for formulas within one piece of text, so a comment ends it.
 func escape(s string) string {
-	return strings.NewReplacer("&#64;", "@&#8203;", "&#35;", "#&#8203;").Replace(entities(s))
+	return strings.NewReplacer("&#64;", "@&#8203;", "&#35;", "#&#8203;", "GH-", "GH&#8203;-", "&#36;", "&#36;<!-- -->").Replace(entities(s))
 }
 
 // code shows s as code on one line, also inside a table; GitHub links nothing in there.
-func code(s string) string { return "<code>" + entities(s) + "</code>" }
+func code(s string) string {
+	// The comment keeps an address from becoming a link, and a name as it is when it is copied.
+	return "<code>" + strings.ReplaceAll(entities(s), "&#64;", "&#64;<!-- -->") + "</code>"
+}
+
+func codes(list []string) string {
+	shown := make([]string, len(list))
+	for i, s := range list {
+		shown[i] = code(clip(s, 100))
+	}
+	return strings.Join(shown, ", ")
+}
 
 // entities writes everything that Markdown or HTML could take for markup as an entity.
 func entities(s string) string {
-	return strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", "\\", "&#92;", "`", "&#96;", "*", "&#42;", "_", "&#95;",
+	return strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", "\\", "&#92;", "`", "&#96;", "*", "&#42;", "_", "&#95;", "$", "&#36;",
 		"[", "&#91;", "]", "&#93;", "|", "&#124;", "~", "&#126;", "@", "&#64;", "#", "&#35;", "://", "&#58;//", "www.", "www&#46;",
 	).Replace(strings.Join(strings.Fields(Printable(s)), " "))
 }

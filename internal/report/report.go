@@ -28,6 +28,12 @@ type Report struct {
 	Rollback     string    // the command that goes back to the state before
 	Fallback     string    // wrangler's command for the day when nothing else works, "" for a local environment
 	Until        time.Time // when Time Travel forgets the bookmark; zero if nothing says so
+	LastRollback string    // the command that goes back to the state before Result.Last, "" for none
+	LastUntil    time.Time // when Time Travel forgets that one's bookmark
+	Release      string    // the command that applies what is held, too
+	At           time.Time // when the report was made
+	Run          Run       // where on GitHub
+	CommentURL   string    // of the comment on the pull request, "" without one
 	Warnings     []string  // what the user should know and that stopped nothing
 	Err          error
 	ExitCode     int
@@ -98,9 +104,13 @@ func (r Report) HeldNames() []string {
 	return slices.DeleteFunc(held, func(n string) bool { return slices.Contains(applied, n) })
 }
 
-// expiry says until when the bookmark lives; a plan that keeps less is not visible from here.
-func (r Report) expiry() string {
-	return fmt.Sprintf("until %s, on the free plan until %s", r.Until.UTC().Format(time.DateOnly), r.Until.AddDate(0, 0, -23).UTC().Format(time.DateOnly))
+// Kept is how long Time Travel keeps a bookmark, on the paid plan; expiry names the other.
+// https://developers.cloudflare.com/d1/reference/time-travel/
+const Kept = 30 * 24 * time.Hour
+
+// expiry says until when a bookmark lives; a plan that keeps less is not visible from here.
+func expiry(until time.Time) string {
+	return fmt.Sprintf("until %s, on the free plan until %s", until.UTC().Format(time.DateOnly), until.AddDate(0, 0, -23).UTC().Format(time.DateOnly))
 }
 
 // Output is one step output.
@@ -130,7 +140,7 @@ func (r Report) Outputs() []Output {
 		{"drift", "unknown"},
 		{"worker-version", r.Result.WorkerVersion},
 		{"rollback-command", r.Rollback},
-		{"comment-url", ""},
+		{"comment-url", r.CommentURL},
 		{"backup-file", r.backupFile()},
 	}
 }
@@ -221,6 +231,8 @@ func (r Report) Verdict() string {
 	switch {
 	case r.Err != nil:
 		return r.Command + " " + string(res.Status)
+	case res.Status == migration.Offline:
+		return fmt.Sprintf("offline: %s checked, the database was not asked", migration.Count(len(res.Checked), "migration"))
 	case r.Command == "info":
 		return fmt.Sprintf("bookmark at %s: %s", r.Info.At.UTC().Format(time.RFC3339), r.Info.Bookmark)
 	case r.Command == "create":
@@ -255,6 +267,11 @@ func (r Report) Verdict() string {
 	}
 }
 
+const (
+	noteUndone  = "undone by the restore: "
+	noteHolding = "held from now on, until a file changes or --release-hold: "
+)
+
 // Notes are the findings worth a line each.
 func (r Report) Notes() []string {
 	c := r.Result.Comparison
@@ -274,10 +291,10 @@ func (r Report) Notes() []string {
 		notes = append(notes, c.HoldEnded)
 	}
 	if len(r.Result.Undone) > 0 {
-		add("undone by the restore: %s", fileNames(r.Result.Undone))
+		add(noteUndone+"%s", fileNames(r.Result.Undone))
 	}
 	if len(r.Result.Holding) > 0 {
-		add("held from now on, until a file changes or --release-hold: %s", fileNames(r.Result.Holding))
+		add(noteHolding+"%s", fileNames(r.Result.Holding))
 	}
 	if r.Result.Status == migration.Restored {
 		held := r.HeldNames()

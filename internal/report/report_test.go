@@ -91,29 +91,32 @@ func reports() map[string]report.Report {
 func TestGolden(t *testing.T) {
 	t.Parallel()
 	for name, r := range reports() {
-		for format, got := range map[string]string{
-			"txt":  report.Text(r, false) + report.Error(r, false),
-			"md":   report.Markdown(r),
-			"json": string(report.JSON(r)),
-		} {
-			t.Run(name+"."+format, func(t *testing.T) {
-				t.Parallel()
-				file := filepath.Join("testdata", name+"."+format)
-				if *update {
-					if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-						t.Fatal(err)
-					}
-				}
-				want, err := os.ReadFile(file)
-				if err != nil {
-					t.Fatal(err)
-				}
-				if diff := cmp.Diff(string(want), got); diff != "" {
-					t.Errorf("%s (-want +got; -update writes it anew):\n%s", file, diff)
-				}
-			})
-		}
+		golden(t, name+".txt", report.Text(r, false)+report.Error(r, false))
+		golden(t, name+".md", report.Markdown(r, 0))
+		golden(t, name+".json", string(report.JSON(r)))
 	}
+	for name, r := range comments() {
+		golden(t, "comment_"+name+".md", report.Markdown(r, commentRoom))
+	}
+}
+
+func golden(t *testing.T, name, got string) {
+	t.Run(name, func(t *testing.T) {
+		t.Parallel()
+		file := filepath.Join("testdata", name)
+		if *update {
+			if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(string(want), got); diff != "" {
+			t.Errorf("%s (-want +got; -update writes it anew):\n%s", file, diff)
+		}
+	})
 }
 
 // What files and errors say must not reach a terminal or Markdown as more than text.
@@ -123,7 +126,7 @@ func TestUntrusted(t *testing.T) {
 	if text := report.Text(r, false) + report.Error(r, false); strings.Contains(text, "\x1b") {
 		t.Errorf("an escape sequence reaches the terminal:\n%q", text)
 	}
-	markdown := report.Markdown(r)
+	markdown := report.Markdown(r, 0)
 	for _, part := range []string{"<img", "<b>\n\n", "@team", " #1", "\n::error"} {
 		outside, _, _ := strings.Cut(markdown, "````") // the fenced statement may say anything
 		if strings.Contains(outside, part) {

@@ -54,7 +54,7 @@ func Text(r Report, colour bool) string {
 		line("to go back:      %s", Printable(r.Rollback))
 	}
 	if !r.Until.IsZero() {
-		line("                 (%s; it discards every write made since)", r.expiry())
+		line("                 (%s; it discards every write made since)", expiry(r.Until))
 	}
 	if r.Fallback != "" {
 		line("without us:      %s", Printable(r.Fallback))

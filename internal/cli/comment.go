@@ -1,0 +1,185 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/d1-rewind/d1-rewind/internal/github"
+	"github.com/d1-rewind/d1-rewind/internal/migration"
+	"github.com/d1-rewind/d1-rewind/internal/report"
+)
+
+// conversation is a run's side of the pull requests that it reports to. Nothing in it can
+// fail the run.
+type conversation struct {
+	repository *github.Repository
+	unable     error // why there is none
+	event      github.Event
+	found      chan struct{} // closed when numbers and lookup are there
+	given      int           // the number that was asked for, 0 for none
+	numbers    []int
+	lookup     error
+}
+
+// commenting are the commands whose outcome is news for a pull request.
+var commenting = map[string]bool{"migrate": true, "status": true, "restore": true, "baseline": true}
+
+// reportTime is how long reporting may take, and how long where a signal has ended the run:
+// a cancelled job has about 10 seconds.
+// https://docs.github.com/actions/reference/workflows-and-actions/workflow-cancellation
+const (
+	lookupTime      = 8 * time.Second // the run waits for it before it writes its journal row
+	reportTime      = 30 * time.Second
+	interruptedTime = 2 * time.Second
+)
+
+// pullRequestsShown bounds how many pull requests one run comments on.
+const pullRequestsShown = 10
+
+// converse begins to look for the pull request of the run, while the run goes on. It
+// returns nil where none is to be told.
+func converse(ctx context.Context, p Process, command string, s settings, event github.Event, inAction bool) *conversation {
+	event.Repository, event.APIURL = cmp.Or(event.Repository, p.Getenv("GITHUB_REPOSITORY")), cmp.Or(event.APIURL, p.Getenv("GITHUB_API_URL"))
+	c := &conversation{event: event, found: make(chan struct{})}
+	c.given, _ = strconv.Atoi(s["pull-request"]) // resolve has checked it
+	token := strings.TrimSpace(s["github-token"])
+	outside := c.event.Name == "" || !inAction && token == ""
+	if s["comment"] == "off" || !commenting[command] || outside && c.given == 0 {
+		return nil
+	}
+	sleep := p.Sleep
+	if sleep == nil {
+		sleep = wait
+	}
+	c.repository, c.unable = github.NewRepository(github.Config{APIURL: event.APIURL, Token: token,
+		Repository: event.Repository, Fork: event.Fork, Agent: "d1-rewind/" + version(p.Version), Sleep: sleep})
+	switch {
+	case c.given > 0:
+		c.numbers = []int{c.given}
+	case event.PullRequest > 0:
+		c.numbers = []int{event.PullRequest}
+	case len(event.Commits) > 0 && c.unable == nil:
+		go func() {
+			defer close(c.found)
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lookupTime)
+			defer cancel()
+			c.numbers, c.lookup = c.repository.Merged(ctx, event.Ref, event.Commits...)
+		}()
+		return c
+	}
+	close(c.found)
+	return c
+}
+
+func wait(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// pullRequest is the number for the journal, "" for none. It waits for the look-up.
+func (c *conversation) pullRequest() string {
+	<-c.found
+	if len(c.numbers) == 0 {
+		return ""
+	}
+	return strconv.Itoa(c.numbers[0])
+}
+
+// say puts the report where the pull request's readers look, and returns the address of the
+// comment. problems say what was not reported.
+func (c *conversation) say(ctx context.Context, j *job, r report.Report) (address string, problems []error) {
+	limit := reportTime
+	if ctx.Err() != nil {
+		limit = interruptedTime
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), limit)
+	defer cancel()
+	numbers := c.audience(ctx, r)
+	subject := j.subject()
+	quiet := r.Command == "migrate" && r.Err == nil && r.Result.Status == migration.UpToDate && len(r.Notes()) == 0
+	switch {
+	case subject == "": // it did not come as far as a database
+		return "", nil
+	case c.unable != nil && (len(numbers) > 0 || len(c.event.Commits) > 0 && !quiet):
+		return "", []error{fmt.Errorf("the pull request was not told: %w", c.unable)}
+	case len(numbers) == 0 && c.lookup != nil:
+		return "", []error{fmt.Errorf("the pull request was not told: %w", c.lookup)}
+	case len(numbers) == 0 && len(c.event.Commits) > 0 && !quiet:
+		return "", []error{fmt.Errorf("no pull request was told: none was merged into %s by commit %s", strings.TrimPrefix(c.event.Ref, "refs/heads/"), c.event.SHA)}
+	}
+	if extra := len(numbers) - pullRequestsShown; extra > 0 {
+		problems = append(problems, fmt.Errorf("%d more pull requests were not told: %v", extra, numbers[pullRequestsShown:]))
+		numbers = numbers[:pullRequestsShown]
+	}
+	comment := github.Comment{Subject: subject, Run: c.event.Run, Text: report.Markdown(r, github.CommentRoom), Essence: report.Essence(r), Known: quiet}
+	for _, number := range numbers {
+		j.progress(fmt.Sprintf("reporting to pull request #%d", number))
+		at, left, err := c.repository.Say(ctx, number, comment)
+		if err != nil {
+			problems = append(problems, err)
+			continue
+		}
+		if left != "" {
+			j.progress(fmt.Sprintf("the comment on pull request #%d was left as it is: %s", number, left))
+		}
+		address = cmp.Or(address, at)
+	}
+	return address, problems
+}
+
+// audience is whom the report is for: the pull request of the event or of the pushed
+// commit, and those whose runs a restore undid.
+func (c *conversation) audience(ctx context.Context, r report.Report) []int {
+	select {
+	case <-c.found:
+	case <-ctx.Done():
+		c.lookup = ctx.Err()
+		return nil
+	}
+	numbers := slices.Clone(c.numbers)
+	if c.given > 0 {
+		return numbers
+	}
+	for _, text := range r.Result.UndonePullRequests() {
+		if n, err := strconv.Atoi(text); err == nil && n > 0 && !slices.Contains(numbers, n) {
+			numbers = append(numbers, n)
+		}
+	}
+	return numbers
+}
+
+// subject is what a comment is about: one environment and one database, as the
+// configuration calls it. It is "" before they are known.
+func (j *job) subject() string {
+	db := j.target.Database
+	name := cmp.Or(db.Name, db.ID, db.Binding)
+	if name == "" {
+		return ""
+	}
+	return j.settings["environment"] + "\n" + name
+}
+
+// runInfo is where on GitHub the command runs, as the report shows it.
+func (j *job) runInfo() report.Run {
+	e := j.event
+	if e.RunURL() == "" {
+		return report.Run{}
+	}
+	run := report.Run{Repository: e.RepositoryURL(), URL: e.RunURL(), ID: e.Run.ID, Actor: e.Actor, Event: e.Name, Commit: e.SHA, Tool: version(j.p.Version)}
+	if j.onGitHub() && !j.target.Local {
+		run.RestoreWorkflow = run.Repository + "/actions/workflows/" + url.PathEscape(j.settings["restore-workflow"])
+	}
+	return run
+}

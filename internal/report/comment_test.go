@@ -1,0 +1,184 @@
+package report_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/d1-rewind/d1-rewind/internal/migration"
+	"github.com/d1-rewind/d1-rewind/internal/report"
+)
+
+// commentRoom is what GitHub takes, less our marker.
+const commentRoom = 65536 - 256
+
+// comments has one report for each state that a pull request's reader can meet.
+func comments() map[string]report.Report {
+	at := time.Date(2026, 11, 24, 10, 3, 0, 0, time.UTC)
+	gh := func(workflow, inputs string) string {
+		return "gh workflow run " + workflow + " --repo octo/shop " + inputs
+	}
+	restore := func(to migration.Bookmark) string {
+		return gh("d1-restore.yml", "-f environment=production -f database=shop -f bookmark="+string(to)+" -f confirm=shop")
+	}
+	r := func(command string, result migration.Result, change ...func(*report.Report)) report.Report {
+		one := report.Report{Command: command, Environment: "production", DatabaseName: "shop", DatabaseID: "id", Directory: "migrations", Result: result, At: at,
+			Release: gh("d1-migrate.yml", "-f release-hold=true"),
+			Run: report.Run{Repository: "https://github.com/octo/shop", URL: "https://github.com/octo/shop/actions/runs/42", ID: 42, Actor: "octocat", Event: "push",
+				Commit: "0123456789abcdef0123456789abcdef01234567", RestoreWorkflow: "https://github.com/octo/shop/actions/workflows/d1-restore.yml", Tool: "1.0.0"}}
+		if one.Result.Bookmark == "" {
+			one.Result.Bookmark = before
+		}
+		for _, c := range change {
+			c(&one)
+		}
+		return one
+	}
+	back := func(r *report.Report) {
+		to := r.Result.Bookmark
+		if r.Result.PreviousBookmark != "" {
+			to = r.Result.PreviousBookmark
+		}
+		r.Rollback, r.Until = restore(to), at.Add(report.Kept)
+		r.Fallback = "npx wrangler d1 time-travel restore shop --bookmark " + string(to)
+	}
+	pullRequest := func(r *report.Report) { r.Run.Event = "pull_request" }
+	fails := func(p migration.Problem) func(*report.Report) {
+		return func(r *report.Report) { r.Err = &p }
+	}
+	last := func(kind string) func(*report.Report) {
+		return func(r *report.Report) {
+			r.Result.Last = &migration.Entry{Kind: kind, At: "2026-11-20T09:00:00Z", Bookmark: undo, Migrations: []migration.File{{Name: "0007_orders.sql"}},
+				Origin: migration.Origin{Actor: "ada", RunURL: "https://github.com/octo/shop/actions/runs/7"}}
+			r.LastRollback, r.LastUntil = restore(undo), time.Date(2026, 12, 20, 9, 0, 0, 0, time.UTC)
+		}
+	}
+	many := func(n int, name func(int) string) (list []string) {
+		for i := range n {
+			list = append(list, name(i+1))
+		}
+		return list
+	}
+	hostile := func(i int) string {
+		return fmt.Sprintf("%04d_`</code><img src=x onerror=alert(1)>|](https://evil.test) @octo/team a@b.co #1 GH-1 $x$ <!-- d1-rewind:v1 -->%s.sql", i, strings.Repeat("x", 150))
+	}
+	held := migration.Comparison{Applied: []string{"0001_a.sql"}, Pending: files("0007_orders.sql", "0008_mend.sql"), Held: []string{"0007_orders.sql"}}
+	return map[string]report.Report{
+		"applied": r("migrate", migration.Result{Status: migration.Applied, Applied: files("0007_orders.sql", "0008_index.sql"), Elapsed: 260 * time.Millisecond,
+			WorkerVersion: "6f1c9c3e-0000-4000-8000-000000000001", Comparison: migration.Comparison{Pending: files("0007_orders.sql", "0008_index.sql")},
+			Rehearsal: migration.Rehearsal{Reason: "this version rehearses on local databases only: migrate local first"}}, back),
+		"applied_local": r("migrate", migration.Result{Status: migration.Applied, Applied: files("0001_a.sql"), Rehearsal: migration.Rehearsal{Ran: true}}, func(r *report.Report) {
+			r.Environment, r.File, r.Rollback, r.Run.RestoreWorkflow = "local", ".wrangler/state/v3/d1/x.sqlite", "d1-rewind restore local --bookmark "+string(before), ""
+		}),
+		"applied_many": r("migrate", migration.Result{Status: migration.Applied, Applied: files(many(20, func(i int) string { return fmt.Sprintf("%04d_step.sql", i) })...)}, back),
+		"up_to_date":   r("migrate", migration.Result{Status: migration.UpToDate, Comparison: migration.Comparison{Applied: []string{"0007_orders.sql"}}}, last("migrate")),
+		"another_run":  r("migrate", migration.Result{Status: migration.UpToDate, Rival: true, Comparison: migration.Comparison{Applied: []string{"0007_orders.sql"}}}, last("migrate")),
+		"pending": r("status", migration.Result{Status: migration.Pending, Comparison: migration.Comparison{Applied: []string{"0001_a.sql"}, Pending: files("0008_index.sql"),
+			OutOfOrder: []string{"0008_index.sql"}}}, pullRequest, last("migrate")),
+		"first": r("status", migration.Result{Status: migration.Pending, Comparison: migration.Comparison{Pending: files("0001_a.sql")}}, pullRequest),
+		"held": r("status", migration.Result{Status: migration.Refusal, Comparison: held}, pullRequest, last("restore"),
+			fails(migration.Problem{Kind: migration.Refused, Err: errors.New("a restore undid 0007_orders.sql, and nothing has changed since: held"), State: "nothing was written",
+				Next: "either mend the file (or delete it), or add the mend as a new migration, and apply both: " + gh("d1-migrate.yml", "-f release-hold=true")})),
+		"failed": r("migrate", migration.Result{Status: migration.Failure, NotRun: files("0007_orders.sql", "0008_index.sql"), Comparison: migration.Comparison{Pending: files("0007_orders.sql", "0008_index.sql")}},
+			fails(migration.Problem{Err: errors.New("statement 2 of 2: no such table: main.order"), File: "0008_index.sql", Line: 3, SQL: "CREATE INDEX by_user ON \"order\" (user_id)",
+				State: "nothing of this run was applied", Next: "mend the file and run again"})),
+		"failed_in_part": r("migrate", migration.Result{Status: migration.Failure, Applied: files("0007_orders.sql"), NotRun: files("0008_index.sql"),
+			Comparison: migration.Comparison{Pending: files("0007_orders.sql", "0008_index.sql")}}, back,
+			fails(migration.Problem{Err: errors.New("no such table: main.order"), File: "0008_index.sql", Line: 3, State: "applied before that and kept: 0007_orders.sql", Next: "mend the file and run again"})),
+		"would_fail": r("status", migration.Result{Status: migration.Failure, Comparison: migration.Comparison{Pending: files("0007_orders.sql", "0008_index.sql")}}, pullRequest,
+			fails(migration.Problem{Err: errors.New("no such table: main.order"), File: "0008_index.sql", Line: 3, State: "nothing was written: this happened on a copy, in the rehearsal", Next: "mend the file"})),
+		"unknown": r("migrate", migration.Result{Status: migration.Uncertain, NotRun: files("0007_orders.sql"), Unclear: files("0007_orders.sql"), Comparison: migration.Comparison{Pending: files("0007_orders.sql")}}, back,
+			fails(migration.Problem{Kind: migration.Unknown, Err: errors.New("the answer was lost, and the database can't be read"), State: "the run may have been committed", Next: "look: d1-rewind status production"})),
+		"interrupted": r("migrate", migration.Result{Status: migration.Failure, NotRun: files("0007_orders.sql"), Comparison: migration.Comparison{Pending: files("0007_orders.sql")}},
+			fails(migration.Problem{Kind: migration.Stopped, Err: errors.New("interrupted"), State: "nothing was written", Next: "run again to go on"})),
+		"refused": r("migrate", migration.Result{Status: migration.Refusal}, pullRequest,
+			fails(migration.Problem{Kind: migration.Refused, Err: errors.New("migrate writes to a remote database, and this run belongs to a pull request"), State: "nothing was contacted or written", Next: "use mode: status here"})),
+		"no_token": r("status", migration.Result{Status: migration.Failure},
+			fails(migration.Problem{Err: errors.New("read the ledger: HTTP 401, code 10000: Authentication error"), State: "nothing was written", Next: "check the token"})),
+		"offline": r("status", migration.Result{Status: migration.Offline, Checked: files("0001_a.sql", "0002_b.sql"), Rehearsal: migration.Rehearsal{Ran: true}}, pullRequest, func(r *report.Report) {
+			r.Result.Bookmark = ""
+			r.Warnings = []string{"the database was not asked: this run has no Cloudflare token"}
+		}),
+		"restored": r("restore", migration.Result{Status: migration.Restored, Target: before, PreviousBookmark: undo, WorkerVersion: "v2", WorkerRolledBack: "v1",
+			Undone: []migration.File{{Name: "0007_orders.sql"}}, Holding: []migration.File{{Name: "0007_orders.sql"}}}, back),
+		"undone": r("restore", migration.Result{Status: migration.Restored, Target: before, PreviousBookmark: undo, Comparison: migration.Comparison{Applied: []string{"0007_orders.sql"}}}, back),
+		"not_held": r("restore", migration.Result{Status: migration.Failure, Target: before, PreviousBookmark: undo, Undone: []migration.File{{Name: "0007_orders.sql"}}}, back,
+			fails(migration.Problem{Err: errors.New("restored, NOT held: HTTP 503"), State: "the database is back, but the next migrate will apply again what the restore undid", Next: "remove or mend these files"})),
+		"recorded": r("baseline", migration.Result{Status: migration.Baselined, Applied: files("0001_a.sql")}),
+		"hostile": r("migrate", migration.Result{Status: migration.Failure, NotRun: files(hostile(1), hostile(2)), Comparison: migration.Comparison{Pending: files(hostile(1), hostile(2)), Edited: []string{hostile(3)}}},
+			fails(migration.Problem{Err: errors.New("near \"" + hostile(4) + "\": syntax error\n\n# Heading\n- [x] done"), File: hostile(2), Line: 1, SQL: "SELECT 1;\n```\n" + hostile(5), State: "nothing of this run was applied", Next: "mend it"}),
+			func(r *report.Report) { r.DatabaseName = hostile(6)[:60]; r.Run.Actor = "dependabot[bot]" }),
+	}
+}
+
+// However much there is to say, the comment fits, and what somebody needs at night is in it.
+func TestCommentFits(t *testing.T) {
+	t.Parallel()
+	all := comments()
+	big := all["applied"]
+	var names []string
+	for i := range 3000 {
+		names = append(names, fmt.Sprintf("%04d_%s.sql", i, strings.Repeat("数", 80)))
+	}
+	big.Result.Applied = files(names...)
+	big.Result.Comparison.Edited, big.Result.Comparison.Missing = names, names
+	for range 100 {
+		big.Warnings = append(big.Warnings, strings.Repeat("@mention ", 200))
+	}
+	failed := all["failed"]
+	failed.Result.NotRun = big.Result.Applied
+	failed.Err = &migration.Problem{Err: errors.New(strings.Repeat("<no> ", 20000)), File: names[2000], Line: 3, SQL: strings.Repeat("SELECT `1`;\n", 9000), State: strings.Repeat("_state_ ", 9000), Next: strings.Repeat("*next* ", 9000)}
+	for name, r := range map[string]report.Report{"applied": big, "failed": failed} {
+		for _, room := range []int{commentRoom, 1<<20 - 1024} {
+			text := report.Markdown(r, room)
+			if len(text) > room {
+				t.Errorf("%s: %d bytes, want at most %d", name, len(text), room)
+			}
+			for _, must := range []string{"### ", string(before), r.Rollback, "run 42", "job summary has them all"} {
+				if room == commentRoom && !strings.Contains(text, must) {
+					t.Errorf("%s in %d bytes lacks %q", name, room, must)
+				}
+			}
+			if open, closed := strings.Count(text, "<details>"), strings.Count(text, "</details>"); open != closed {
+				t.Errorf("%s: %d <details>, %d </details>", name, open, closed)
+			}
+		}
+	}
+	if small := report.Markdown(all["applied"], 1500); !strings.Contains(small, all["applied"].Rollback) || strings.Contains(small, "Worker version") {
+		t.Errorf("where room is short, details give way:\n%s", small)
+	}
+}
+
+// The first screen is 25 lines: verdict, what it is about, and the way back.
+func TestFirstScreen(t *testing.T) {
+	t.Parallel()
+	for name, r := range comments() {
+		lines := strings.Split(report.Markdown(r, commentRoom), "\n")
+		screen := strings.Join(lines[:min(len(lines), 25)], "\n")
+		if r.Rollback != "" && !strings.Contains(screen, r.Rollback) {
+			t.Errorf("%s: the way back is not on the first screen:\n%s", name, screen)
+		}
+	}
+}
+
+// The time, the run and who started it are no news; state and commit are.
+func TestEssence(t *testing.T) {
+	t.Parallel()
+	r := comments()["up_to_date"]
+	later := r
+	later.At, later.Run.ID, later.Run.URL, later.Run.Actor = r.At.Add(72*time.Hour), 43, "https://github.com/octo/shop/actions/runs/43", "ada"
+	if report.Essence(r) != report.Essence(later) {
+		t.Errorf("a later run of the same state is news:\n%s\n%s", report.Essence(r), report.Essence(later))
+	}
+	later.Run.Commit = "fedcba9876543210fedcba9876543210fedcba98"
+	if report.Essence(r) == report.Essence(later) {
+		t.Error("another commit is no news")
+	}
+	for name, other := range comments() {
+		if name != "up_to_date" && report.Essence(other) == report.Essence(r) {
+			t.Errorf("%s has the essence of up_to_date", name)
+		}
+	}
+}
