@@ -219,8 +219,14 @@ func action(t *testing.T, dir string, inputs map[string]string) (run, map[string
 		env["INPUT_"+strings.ToUpper(name)] = value
 	}
 	r := d1rewind(env)
+	summary, _ := os.ReadFile(env["GITHUB_STEP_SUMMARY"])
+	return r, readOutputs(env["GITHUB_OUTPUT"]), string(summary)
+}
+
+// readOutputs reads the file of a step's outputs as the runner does.
+func readOutputs(file string) map[string]string {
 	outputs := map[string]string{}
-	data, _ := os.ReadFile(env["GITHUB_OUTPUT"])
+	data, _ := os.ReadFile(file)
 	lines := strings.Split(string(data), "\n")
 	for i := 0; i < len(lines); i++ {
 		name, delimiter, ok := strings.Cut(lines[i], "<<")
@@ -233,8 +239,7 @@ func action(t *testing.T, dir string, inputs map[string]string) (run, map[string
 		}
 		outputs[name] = strings.Join(value, "\n")
 	}
-	summary, _ := os.ReadFile(env["GITHUB_STEP_SUMMARY"])
-	return r, outputs, string(summary)
+	return outputs
 }
 
 func TestAction(t *testing.T) {

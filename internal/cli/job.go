@@ -118,9 +118,11 @@ func (j *job) status(ctx context.Context, r *report.Report) {
 		defer empty.Close()
 		fresh, how = empty, "all of them were tried, in order, on an empty database"
 	}
-	r.Result, r.Err = j.engine.Offline(ctx, fresh)
-	r.Warnings = append(r.Warnings, fmt.Sprintf("the database was not asked: this run has no Cloudflare token, as GitHub gives none to pull requests from forks and from Dependabot; "+
-		"%s; what is applied and pending there, and what the migrations would do to its rows, could not be checked", how))
+	why := "the database was not asked: this run has no Cloudflare token, as GitHub gives none to pull requests from forks and from Dependabot"
+	if r.Result, r.Err = j.engine.Offline(ctx, fresh); r.Err == nil {
+		why += "; " + how + "; what is applied and pending there, and what the migrations would do to its rows, could not be checked"
+	}
+	r.Warnings = append(r.Warnings, why)
 }
 
 // offerWayBack names the command that undoes what was done, or may have been done, and where
@@ -182,6 +184,14 @@ func (j *job) restoreCommand(to migration.Bookmark, worker string) string {
 // statusCommand is the command that shows the status of what this one works on.
 func (j *job) statusCommand() string {
 	return ownCommand(j.p, "status", j.given, j.settings["environment"], nil)
+}
+
+// option is how whoever reads a message sets an option.
+func (j *job) option(name, value string) string {
+	if j.inAction {
+		return "the input " + name + ": " + value
+	}
+	return "--" + name + " " + shellescape.Quote(value)
 }
 
 // releaseCommand is the command that applies also what is held.

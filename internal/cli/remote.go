@@ -120,7 +120,7 @@ func (j *job) confirmed(ctx context.Context, r *report.Report) (func(migration.R
 	r.DatabaseName, j.remote.name = info.Name, info.Name
 	refusal := func(why string) error {
 		return &migration.Problem{Kind: migration.Refused, Err: errors.New(why), State: "nothing was written",
-			Next: fmt.Sprintf("a restore discards every write since then; if that is meant: --confirm %s", r.DatabaseName)}
+			Next: "a restore discards every write since then; if that is meant: " + j.option("confirm", r.DatabaseName)}
 	}
 	switch given := j.settings["confirm"]; {
 	case given != "" && (given == r.DatabaseName || given == r.DatabaseID):

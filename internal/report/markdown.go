@@ -332,8 +332,8 @@ func (r Report) source(name string, line int) string {
 		return ""
 	}
 	segments := strings.Split(at, "/")
-	for i := range segments {
-		segments[i] = url.PathEscape(segments[i])
+	for i := range segments { // PathEscape leaves signs that mean something in Markdown
+		segments[i] = strings.ReplaceAll(url.QueryEscape(segments[i]), "+", "%20")
 	}
 	address := r.Run.Repository + "/blob/" + url.PathEscape(r.Run.Commit) + "/" + strings.Join(segments, "/")
 	if line > 0 {
@@ -523,8 +523,8 @@ func (r Report) footer() string {
 	if !r.At.IsZero() {
 		words = append(words, minute(r.At))
 	}
-	if r.Result.Elapsed > 0 {
-		words = append(words, r.Result.Elapsed.Round(10*time.Millisecond).String())
+	if took := r.Result.Elapsed.Round(10 * time.Millisecond); took > 0 {
+		words = append(words, took.String())
 	}
 	return "<sub>" + strings.Join(words, " · ") + "</sub>\n"
 }

@@ -1,0 +1,440 @@
+package cli_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/d1-rewind/d1-rewind/internal/cli"
+	"github.com/d1-rewind/d1-rewind/internal/d1/d1test"
+	"github.com/d1-rewind/d1-rewind/internal/github/githubtest"
+)
+
+// hub is a cloud whose runs are steps of workflows on GitHub.
+type hub struct {
+	*cloud
+	github *githubtest.Server
+	runID  int
+}
+
+func newHub(t *testing.T, files map[string]string) *hub {
+	t.Helper()
+	h := &hub{cloud: newCloud(t, files), github: githubtest.New(), runID: 100}
+	h.github.Pulls = []githubtest.Pull{{Number: 7, State: "closed", Base: "main", Merged: true, MergedAt: time.Date(2026, 11, 24, 0, 0, 0, 0, time.UTC), MergeSHA: mergeSHA}}
+	t.Cleanup(func() {
+		h.github.Close()
+		if unknown := h.github.Unknown(); len(unknown) > 0 {
+			t.Errorf("GitHub does not know %q", unknown)
+		}
+	})
+	return h
+}
+
+const (
+	mergeSHA = "0123456789abcdef0123456789abcdef01234567"
+	headSHA  = "fedcba9876543210fedcba9876543210fedcba98"
+)
+
+// event is what starts a workflow.
+type event struct{ name, payload string }
+
+var (
+	push        = event{"push", `{"ref":"refs/heads/main","commits":[{"id":"` + mergeSHA + `"}]}`}
+	pullRequest = event{"pull_request", `{"number":7,"pull_request":{"number":7,"head":{"sha":"` + headSHA + `","repo":{"full_name":"octo/shop"}}}}`}
+	fromFork    = event{"pull_request", `{"number":7,"pull_request":{"number":7,"head":{"sha":"` + headSHA + `","repo":{"full_name":"stranger/shop"}}}}`}
+	byHand      = event{"workflow_dispatch", `{"inputs":{}}`}
+)
+
+// step is what a step of a workflow leaves behind.
+type step struct {
+	run
+	outputs map[string]string
+	summary string
+}
+
+// step runs the action as a step of a workflow that e started.
+func (h *hub) step(e event, inputs map[string]string, change ...func(env map[string]string)) step {
+	h.t.Helper()
+	temp := h.t.TempDir()
+	h.runID++
+	workflow := map[string]string{"push": "d1-migrate.yml", "pull_request": "d1-status.yml"}[e.name]
+	env := map[string]string{
+		"CLOUDFLARE_API_BASE_URL": h.server.URL, "INPUT_API-TOKEN": h.env["CLOUDFLARE_API_TOKEN"], "INPUT_GITHUB-TOKEN": githubtest.RunnerToken,
+		"INPUT_ENVIRONMENT": "production", "INPUT_COMMENT": "auto", "INPUT_RESTORE-WORKFLOW": "d1-restore.yml",
+		"GITHUB_ACTIONS": "true", "GITHUB_WORKSPACE": h.dir, "GITHUB_OUTPUT": filepath.Join(temp, "output"), "GITHUB_STEP_SUMMARY": filepath.Join(temp, "summary"),
+		"GITHUB_EVENT_NAME": e.name, "GITHUB_EVENT_PATH": filepath.Join(temp, "event.json"), "GITHUB_API_URL": h.github.API(), "GITHUB_SERVER_URL": "https://github.com",
+		"GITHUB_REPOSITORY": githubtest.Repository, "GITHUB_REF": "refs/heads/main", "GITHUB_SHA": mergeSHA, "GITHUB_ACTOR": "ada",
+		"GITHUB_RUN_ID": fmt.Sprint(h.runID), "GITHUB_RUN_ATTEMPT": "1", "GITHUB_WORKFLOW_REF": "octo/shop/.github/workflows/" + workflow + "@refs/heads/main",
+	}
+	if err := os.WriteFile(env["GITHUB_EVENT_PATH"], []byte(e.payload), 0o600); err != nil {
+		h.t.Fatal(err)
+	}
+	for name, value := range inputs {
+		env["INPUT_"+strings.ToUpper(name)] = value
+	}
+	for _, c := range change {
+		c(env)
+	}
+	var stdout, stderr bytes.Buffer
+	code := cli.Main(h.ctx, cli.Process{Program: "/d1-rewind", Version: "test", Stdin: strings.NewReader(""), Stdout: &stdout, Stderr: &stderr,
+		Getenv: func(name string) string { return env[name] }, Sleep: h.sleep, Now: h.server.Now})
+	summary, _ := os.ReadFile(env["GITHUB_STEP_SUMMARY"])
+	s := step{run: run{code, stdout.String(), stderr.String()}, outputs: readOutputs(env["GITHUB_OUTPUT"]), summary: string(summary)}
+	for _, line := range strings.Split(s.stdout+s.stderr+s.summary, "\n") {
+		if strings.Contains(line, "must-not-be-seen") && !strings.HasPrefix(line, "::add-mask::") {
+			h.t.Errorf("a token is seen: %s", line)
+		}
+	}
+	return s
+}
+
+// comments are what stands on a pull request, without our markers.
+func (h *hub) comments(pull int) (texts []string) {
+	for _, c := range h.github.On(pull) {
+		text, _, _ := strings.Cut(c.Body, "\n<!-- d1-rewind")
+		texts = append(texts, text)
+	}
+	return texts
+}
+
+// comment is the only comment on a pull request.
+func (h *hub) comment(pull int) string {
+	h.t.Helper()
+	texts := h.comments(pull)
+	if len(texts) != 1 {
+		h.t.Fatalf("%d comments on #%d, want 1: %q", len(texts), pull, texts)
+	}
+	return texts[0]
+}
+
+func (h *hub) wantComment(pull int, parts ...string) {
+	h.t.Helper()
+	text := h.comment(pull)
+	for _, part := range parts {
+		if !strings.Contains(text, part) {
+			h.t.Errorf("the comment lacks %q:\n%s", part, text)
+		}
+	}
+}
+
+// typed are the inputs of a "gh workflow run" command, and the workflow that it starts.
+func typed(t *testing.T, command string) (workflow string, inputs map[string]string) {
+	t.Helper()
+	workflow, repository, _, inputs, err := githubtest.ParseDispatch(strings.Fields(command))
+	if err != nil || repository != githubtest.Repository {
+		t.Fatalf("%q: %v, %q", command, err, repository)
+	}
+	return workflow, inputs
+}
+
+// TestCommentOfAPullRequest follows one pull request: opened, merged, undone, undone again.
+func TestCommentOfAPullRequest(t *testing.T) {
+	h := newHub(t, sample())
+	mode := func(name string) map[string]string { return map[string]string{"mode": name} }
+
+	s := h.step(pullRequest, mode("status"))
+	s.want(t, 0)
+	h.wantComment(7, "🟡 <code>production</code> · <code>shop-db</code>: 2 migrations pending, 0 applied", "/blob/"+headSHA+"/migrations/0002_orders.sql")
+	first := s.outputs["comment-url"]
+	if first == "" || !strings.Contains(s.summary, "2 migrations pending") {
+		t.Errorf("comment-url = %q, summary = %q", first, s.summary)
+	}
+	h.step(pullRequest, mode("status")).want(t, 0)
+	if edits := h.github.On(7)[0].Edits; edits != 0 {
+		t.Errorf("nothing has changed, and the comment was edited %d times", edits)
+	}
+
+	s = h.step(push, mode("migrate"))
+	s.want(t, 0)
+	rollback := s.outputs["rollback-command"]
+	want := "gh workflow run d1-restore.yml --repo octo/shop -f environment=production -f database=shop-db -f bookmark=" + s.outputs["bookmark"] + " -f confirm=shop-db -f worker-version=" + versionOne
+	if rollback != want || s.outputs["comment-url"] != first {
+		t.Errorf("rollback-command = %q, want %q; comment-url = %q", rollback, want, s.outputs["comment-url"])
+	}
+	h.wantComment(7, "✅", "2 migrations applied", rollback, "actions/workflows/d1-restore.yml", "npx wrangler d1 time-travel restore", "by ada (push)", "discards every write")
+	h.wantRows("SELECT pull_request, commit_sha, actor, run_url FROM d1_rewind_journal", "7|"+mergeSHA+"|ada|https://github.com/octo/shop/actions/runs/103")
+
+	h.step(push, mode("status")).want(t, 0) // the pipeline's last step leaves the way back where it is
+	h.wantComment(7, "up to date: 2 applied, nothing pending", "Last change: 2 migrations applied (<code>0001&#95;users.sql</code>", rollback, "actions/runs/103")
+
+	workflow, inputs := typed(t, rollback)
+	inputs["mode"] = "restore"
+	s = h.step(byHand, inputs)
+	s.want(t, 0)
+	if workflow != "d1-restore.yml" || s.outputs["comment-url"] != first {
+		t.Errorf("%s, comment-url = %q", workflow, s.outputs["comment-url"])
+	}
+	h.wantComment(7, "⏪", "restored, 2 migrations undone and held", "To undo this restore", s.outputs["rollback-command"], "gh workflow run d1-migrate.yml --repo octo/shop -f release-hold=true")
+
+	held := h.step(push, mode("migrate"))
+	held.want(t, 3, "gh workflow run d1-migrate.yml --repo octo/shop -f release-hold=true")
+	h.wantComment(7, "⏸️", "2 migrations held, because a restore undid them", "release-hold=true", s.outputs["rollback-command"])
+
+	_, inputs = typed(t, s.outputs["rollback-command"])
+	inputs["mode"] = "restore"
+	h.step(byHand, inputs).want(t, 0)
+	h.wantComment(7, "⏪", "restored", "To undo this restore")
+	h.step(push, mode("status")).want(t, 0)
+	h.wantComment(7, "up to date: 2 applied, nothing pending")
+}
+
+// A restore tells every pull request whose run it undid.
+func TestRestoreTellsAllItUndid(t *testing.T) {
+	h := newHub(t, sample())
+	first := h.step(push, map[string]string{"mode": "migrate"})
+	h.github.Change(func() {
+		h.github.Pulls = append(h.github.Pulls, githubtest.Pull{Number: 8, Base: "main", Merged: true, MergeSHA: headSHA})
+	})
+	h.write("migrations/0003_more.sql", "CREATE TABLE more (id INTEGER PRIMARY KEY);")
+	h.step(push, map[string]string{"mode": "migrate"}, func(env map[string]string) { env["GITHUB_SHA"] = headSHA })
+	s := h.step(byHand, map[string]string{"mode": "restore", "bookmark": first.outputs["bookmark"], "confirm": "shop-db"})
+	s.want(t, 0)
+	for _, pull := range []int{7, 8} {
+		h.wantComment(pull, "restored, 3 migrations undone and held")
+	}
+	if !strings.Contains(s.outputs["comment-url"], "/pull/8#") {
+		t.Errorf("comment-url = %q, want that of the newest", s.outputs["comment-url"])
+	}
+}
+
+// A queue merges several pull requests with one push.
+func TestMergeQueue(t *testing.T) {
+	h := newHub(t, sample())
+	h.github.Pulls = append(h.github.Pulls, githubtest.Pull{Number: 8, Base: "main", Merged: true, MergeSHA: headSHA})
+	queue := event{"push", `{"commits":[{"id":"` + headSHA + `"},{"id":"` + mergeSHA + `"}]}`}
+	h.step(queue, map[string]string{"mode": "migrate"}).want(t, 0)
+	h.wantComment(7, "2 migrations applied")
+	h.wantComment(8, "2 migrations applied")
+	h.wantRows("SELECT pull_request FROM d1_rewind_journal", "7")
+}
+
+// Pushes that have nothing to do with migrations are not worth a new comment.
+func TestNoNews(t *testing.T) {
+	h := newHub(t, sample())
+	h.run("migrate", "production").want(t, 0)
+	s := h.step(push, map[string]string{"mode": "migrate"})
+	s.want(t, 0)
+	if texts := h.comments(7); len(texts) != 0 || s.outputs["comment-url"] != "" || strings.Contains(s.stdout, "::warning") {
+		t.Errorf("comments %q, comment-url %q, log:\n%s", texts, s.outputs["comment-url"], s.stdout)
+	}
+}
+
+// Nothing that happens to the report happens to the migration.
+func TestReportingFails(t *testing.T) {
+	reset := time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)
+	fault := func(f func(http.ResponseWriter, *http.Request) bool) func(*hub, map[string]string) {
+		return func(h *hub, _ map[string]string) { h.github.Fault = f }
+	}
+	for name, tc := range map[string]struct {
+		arrange func(*hub, map[string]string)
+		event   event
+		want    string // in the warning; "" for none
+		told    bool
+	}{
+		"read_only_token":   {arrange: func(_ *hub, env map[string]string) { env["INPUT_GITHUB-TOKEN"] = githubtest.ReadOnlyToken }, want: "permissions:%0A  contents: read%0A  pull-requests: write"},
+		"wrong_token":       {arrange: func(_ *hub, env map[string]string) { env["INPUT_GITHUB-TOKEN"] = "nonsense" }, want: "Bad credentials"},
+		"no_token":          {arrange: func(_ *hub, env map[string]string) { delete(env, "INPUT_GITHUB-TOKEN") }, want: "the pull request was not told%3A there is no token for GitHub"},
+		"no_pull_request":   {arrange: func(h *hub, _ map[string]string) { h.github.Pulls = nil }, want: "none was merged into main by commit " + mergeSHA},
+		"gone_pull_request": {arrange: func(h *hub, env map[string]string) { env["INPUT_PULL-REQUEST"] = "99" }, want: "GitHub answered 404"},
+		"github_fails":      {arrange: fault(githubtest.Times(1000, "", http.StatusBadGateway)), want: "GitHub answered 502"},
+		"github_hiccups":    {arrange: fault(githubtest.Times(2, "", http.StatusBadGateway)), told: true},
+		"comments_fail":     {arrange: fault(githubtest.Times(1000, http.MethodPost, http.StatusBadGateway)), want: "several times"},
+		"rate_limited":      {arrange: fault(githubtest.RateLimited(reset)), want: "it may ask again at 2030-01-02T03%3A04%3A05Z"},
+		"unreachable":       {arrange: func(h *hub, env map[string]string) { env["GITHUB_API_URL"] = "http://127.0.0.1:1/api/v3" }, want: "connection refused"},
+		"address_is_none":   {arrange: func(h *hub, env map[string]string) { env["GITHUB_API_URL"] = "nonsense" }, want: "GITHUB_API_URL is not the address of an API"},
+		"no_repository":     {arrange: func(h *hub, env map[string]string) { env["GITHUB_REPOSITORY"] = "" }, want: "GITHUB_REPOSITORY is not owner/name"},
+		"event_missing":     {arrange: func(h *hub, env map[string]string) { env["GITHUB_EVENT_PATH"] += ".gone" }, told: true},
+		"event_not_json":    {event: event{"push", "<html>"}, told: true},
+		"locked":            {arrange: func(h *hub, _ map[string]string) { h.github.Pulls[0].Locked = true }, want: "locked the conversation"},
+		"summary_fails":     {arrange: func(h *hub, env map[string]string) { env["GITHUB_STEP_SUMMARY"] = h.dir }, want: "write the job summary", told: true},
+		"outputs_fail":      {arrange: func(h *hub, env map[string]string) { env["GITHUB_OUTPUT"] = h.dir }, want: "set output", told: true},
+		"another_author": {arrange: func(h *hub, _ map[string]string) {
+			h.github.Add(7, githubtest.Identity{Login: "mallory", Type: "User"}, "x\n<!-- d1-rewind:v1 subject=00000000000000000000000000000000 run=999.1 essence=00000000000000000000000000000000 -->")
+		}, told: true},
+		"switched_off": {arrange: func(_ *hub, env map[string]string) { env["INPUT_COMMENT"] = "off" }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHub(t, sample())
+			if tc.event.name == "" {
+				tc.event = push
+			}
+			s := h.step(tc.event, map[string]string{"mode": "migrate"}, func(env map[string]string) {
+				if tc.arrange != nil {
+					tc.arrange(h, env)
+				}
+			})
+			s.want(t, 0, "applied 2 migrations")
+			h.wantRows(ledger, "0001_users.sql", "0002_orders.sql")
+			warnings := slices.DeleteFunc(strings.Split(s.stdout, "\n"), func(line string) bool {
+				return !strings.HasPrefix(line, "::warning") || strings.Contains(line, "not rehearsed")
+			})
+			switch {
+			case tc.want == "" && len(warnings) > 0:
+				t.Errorf("warnings: %q", warnings)
+			case tc.want != "" && !strings.Contains(strings.ReplaceAll(strings.Join(warnings, "\n"), ":", "%3A"), strings.ReplaceAll(tc.want, ":", "%3A")):
+				t.Errorf("warnings = %q, want %q", warnings, tc.want)
+			}
+			h.github.Change(func() { h.github.Fault = nil })
+			told := slices.ContainsFunc(h.comments(7), func(text string) bool { return strings.Contains(text, "2 migrations applied") })
+			if told != tc.told {
+				t.Errorf("the pull request was told: %v, want %v", told, tc.told)
+			}
+			if !strings.Contains(s.summary, "2 migrations applied") && name != "summary_fails" {
+				t.Errorf("summary = %q", s.summary)
+			}
+		})
+	}
+}
+
+// A pull request from a fork has no secrets and may not comment.
+func TestFork(t *testing.T) {
+	fork := func(env map[string]string) {
+		env["INPUT_API-TOKEN"], env["INPUT_GITHUB-TOKEN"] = "", githubtest.ReadOnlyToken
+	}
+	h := newHub(t, sample())
+	s := h.step(fromFork, map[string]string{"mode": "status"}, fork)
+	s.want(t, 0, "offline: 2 migrations checked, the database was not asked", "could not be checked", "::warning", "a pull request from a fork may only read")
+	if s.outputs["status"] != "offline" || s.outputs["pending"] != "[]" || s.outputs["bookmark"] != "" || s.outputs["database-name"] != "shop-db" {
+		t.Errorf("outputs = %q", s.outputs)
+	}
+	for _, part := range []string{"2 migrations checked, the database was not asked", "tried", "GitHub gives none to pull requests from forks"} {
+		if !strings.Contains(s.summary, part) {
+			t.Errorf("the summary lacks %q:\n%s", part, s.summary)
+		}
+	}
+	h.write("migrations/0003_broken.sql", "CREATE TABLE ok (id INTEGER);\n\nCREATE TABLE broken (id INTEGER,);\n")
+	s = h.step(fromFork, map[string]string{"mode": "status"}, fork)
+	s.want(t, 1, "::error file=migrations/0003_broken.sql", "line=3", "the real one was not asked")
+	if s.outputs["status"] != "failed" {
+		t.Errorf("status = %q", s.outputs["status"])
+	}
+	s = h.step(fromFork, map[string]string{"mode": "status", "rehearse": "off"}, fork)
+	s.want(t, 0, "the files were read, not tried")
+	h.step(fromFork, map[string]string{"mode": "status"}, fork, func(env map[string]string) { env["INPUT_MIGRATIONS-DIR"] = "nowhere" }).want(t, 2, `no migrations directory "nowhere"`)
+	h.step(push, map[string]string{"mode": "status"}, fork).want(t, 2, "needs an API token") // nobody's fork
+	if requests := h.server.Requests(); len(requests) != 0 {
+		t.Errorf("Cloudflare was asked: %v", requests)
+	}
+	if texts := h.comments(7); len(texts) != 0 {
+		t.Errorf("comments = %q", texts)
+	}
+}
+
+// Another job that comments has nothing to do with the comment of this database.
+func TestOneCommentForEachDatabase(t *testing.T) {
+	h := newHub(t, sample())
+	staging := h.server.Create("shop-staging")
+	h.write("wrangler.jsonc", fmt.Sprintf(`{"name": "shop", "account_id": %q, "d1_databases": [{"binding": "DB", "database_name": "shop-db", "database_id": %q}],
+  "env": {"staging": {"d1_databases": [{"binding": "DB", "database_name": "shop-staging", "database_id": %q}]}}}`, d1test.Account, h.database.ID, staging.ID))
+	for range 2 {
+		h.step(pullRequest, map[string]string{"mode": "status"}).want(t, 0)
+		h.step(pullRequest, map[string]string{"mode": "status", "environment": "staging"}).want(t, 0)
+	}
+	if n := len(h.comments(7)); n != 2 {
+		t.Errorf("%d comments, want 2", n)
+	}
+}
+
+// The newest run has the last word, whichever ends last.
+func TestNewestRunWins(t *testing.T) {
+	h := newHub(t, sample())
+	h.step(push, map[string]string{"mode": "migrate"}, func(env map[string]string) { env["GITHUB_RUN_ID"] = "500" }).want(t, 0)
+	h.write("migrations/0003_more.sql", "CREATE TABLE more (id INTEGER PRIMARY KEY);")
+	s := h.step(pullRequest, map[string]string{"mode": "status"}, func(env map[string]string) { env["GITHUB_RUN_ID"] = "400" })
+	s.want(t, 0)
+	h.wantComment(7, "2 migrations applied")
+	if s.outputs["comment-url"] == "" || !strings.Contains(s.summary, "1 migration pending") {
+		t.Errorf("outputs = %q, summary = %q", s.outputs, s.summary)
+	}
+}
+
+// A step's "run:" comments if it is given the token, as the contract says; a laptop does not.
+func TestCommentOfTheCommandLine(t *testing.T) {
+	h := newHub(t, sample())
+	h.env["GITHUB_TOKEN"] = githubtest.PersonToken
+	h.run("status", "production").want(t, 0)
+	if requests := h.github.Requests(); len(requests) != 0 {
+		t.Errorf("GitHub was asked: %q", requests)
+	}
+	h.env["GITHUB_API_URL"], h.env["GITHUB_REPOSITORY"] = h.github.API(), githubtest.Repository
+	h.run("status", "production", "--pull-request", "7").want(t, 0)
+	h.wantComment(7, "2 migrations pending")
+	if r := h.run("status", "production", "--pull-request", "8", "--format", "json"); r.code != 0 || !strings.Contains(fmt.Sprint(r.json(t)["warnings"]), "GitHub answered 404") {
+		t.Errorf("exit %d\n%s", r.code, r.stdout)
+	}
+}
+
+// A cancelled job says what it knows within the seconds that it has.
+func TestCommentOfACancelledRun(t *testing.T) {
+	h := newHub(t, sample())
+	ctx, cancel := context.WithCancelCause(t.Context())
+	h.ctx = ctx
+	h.onceAt("/raw", func() { cancel(&cli.Interrupt{Signal: os.Interrupt}) })
+	s := h.step(push, map[string]string{"mode": "migrate"})
+	s.want(t, 130)
+	h.wantComment(7, "interrupted, nothing was written")
+}
+
+// Whoever may only comment on a pull request, or open one, changes no database.
+func TestWhoMayWrite(t *testing.T) {
+	for name, tc := range map[string]struct {
+		event event
+		code  int
+	}{
+		"pull_request":        {pullRequest, 3},
+		"target":              {event{"pull_request_target", pullRequest.payload}, 3},
+		"review":              {event{"pull_request_review", pullRequest.payload}, 3},
+		"review_comment":      {event{"pull_request_review_comment", pullRequest.payload}, 3},
+		"comment":             {event{"issue_comment", `{"issue":{"number":7,"pull_request":{}}}`}, 3},
+		"comment_on_an_issue": {event{"issue_comment", `{"issue":{"number":9}}`}, 0},
+		"run_of_one":          {event{"workflow_run", `{"workflow_run":{"event":"pull_request","head_repository":{"full_name":"octo/shop"}}}`}, 3},
+		"run_of_who_knows":    {event{"workflow_run", `<html>`}, 3},
+		"run_of_a_push":       {event{"workflow_run", `{"workflow_run":{"event":"push","head_repository":{"full_name":"octo/shop"}}}`}, 0},
+		"by_hand":             {byHand, 0},
+		"schedule":            {event{"schedule", `{}`}, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHub(t, sample())
+			s := h.step(tc.event, map[string]string{"mode": "migrate"})
+			s.want(t, tc.code)
+			if tc.code != 0 {
+				s.want(t, 3, "belongs to a pull request", "nothing was contacted or written")
+				if requests := h.server.Requests(); len(requests) != 0 {
+					t.Errorf("requests: %v", requests)
+				}
+				h.step(tc.event, map[string]string{"mode": "migrate", "allow-pull-request": "true"}).want(t, 0)
+			}
+			h.wantRows(ledger, "0001_users.sql", "0002_orders.sql")
+		})
+	}
+}
+
+// Names that somebody chose reach neither the log, nor the summary, nor the comment as more
+// than text.
+func TestUntrustedOnGitHub(t *testing.T) {
+	evil := "0003_`<img src=x>`@octo #1 \"::error::x.sql"
+	h := newHub(t, sample())
+	h.write("migrations/"+evil, "CREATE TABLE more (id INTEGER PRIMARY KEY,\n::set-output name=status::applied);")
+	s := h.step(push, map[string]string{"mode": "migrate"})
+	s.want(t, 1)
+	for what, text := range map[string]string{"summary": s.summary, "comment": h.comment(7)} {
+		text, _, _ = strings.Cut(text, "```sql")
+		for _, part := range []string{"<img", "@octo", " #1", "`<"} {
+			if strings.Contains(text, part) {
+				t.Errorf("the %s contains %q:\n%s", what, part, text)
+			}
+		}
+	}
+	if diff := cmp.Diff("failed", s.outputs["status"]); diff != "" {
+		t.Errorf("status (-want +got):\n%s", diff)
+	}
+}
