@@ -3,6 +3,7 @@ package githubtest
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -73,7 +75,7 @@ func (s *session) runJob(ctx context.Context, job *actionlint.Job, here scope, r
 	j := &jobRun{
 		session: s, result: r, status: Success, masks: &masks{}, steps: map[string]any{},
 		workspace: filepath.Join(dir, repository, repository), temp: filepath.Join(dir, "_temp"),
-		environ: map[string]string{"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": filepath.Join(dir, "home"), "CI": "true"},
+		environ: map[string]string{"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": filepath.Join(dir, "home"), "CI": "true", "RUNNER_TRACKING_ID": "github_" + rand.Text()},
 	}
 	for _, d := range []string{j.workspace, j.temp, j.environ["HOME"], filepath.Join(dir, "_tool"), filepath.Join(j.temp, "_github_workflow"), filepath.Join(j.temp, "_runner_file_commands")} {
 		if err := os.MkdirAll(d, 0o755); err != nil {
@@ -123,6 +125,7 @@ func (s *session) runJob(ctx context.Context, job *actionlint.Job, here scope, r
 			}
 		}
 	}
+	defer killOrphans(j.environ["RUNNER_TRACKING_ID"])
 	for i, step := range job.Steps {
 		done, err := j.step(ctx, i, step)
 		if err != nil {
@@ -134,6 +137,30 @@ func (s *session) runJob(ctx context.Context, job *actionlint.Job, here scope, r
 		r.Conclusion = Cancelled
 	}
 	return j.outputs(job)
+}
+
+// killOrphans ends what steps have left running, such as a server. As the runner does, it looks
+// for the job's mark in the environment of processes; where there is no /proc it finds none.
+// https://github.com/actions/runner/blob/main/src/Runner.Worker/JobExtension.cs
+func killOrphans(mark string) {
+	for range 100 { // until the last one is gone, which takes a moment
+		environments, _ := filepath.Glob("/proc/[0-9]*/environ")
+		alive := false
+		for _, file := range environments {
+			environ, err := os.ReadFile(file)
+			if err != nil || !slices.Contains(strings.Split(string(environ), "\x00"), "RUNNER_TRACKING_ID="+mark) {
+				continue
+			}
+			pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(file)))
+			if process, err := os.FindProcess(pid); err == nil {
+				_, alive = process.Kill(), true
+			}
+		}
+		if !alive {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
 }
 
 // outputs are left out if they are empty or have a masked value in them.

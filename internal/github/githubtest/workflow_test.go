@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -447,6 +448,15 @@ func TestCancelled(t *testing.T) {
 		"one": Cancelled, "one/first": "cancelled,cancelled", "one/next": "skipped,skipped", "one/on failure": "skipped,skipped",
 		"one/always": "success,success", "one/cancelled": "success,success", "two": Skipped,
 	})
+}
+
+func TestOrphans(t *testing.T) {
+	t.Parallel()
+	r := mustDo(t, Run{}, job("      - run: |\n          tail -f /dev/null >/dev/null 2>&1 &\n          echo $!\n"))[0]
+	environ := filepath.Join("/proc", strings.TrimSpace(r.Steps[0].Log), "environ")
+	if content, _ := os.ReadFile(environ); strings.Contains(string(content), "RUNNER_TRACKING_ID") && runtime.GOOS == "linux" {
+		t.Errorf("%s: the process outlived its job", environ)
+	}
 }
 
 func TestJobs(t *testing.T) {

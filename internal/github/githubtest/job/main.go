@@ -8,7 +8,8 @@
 // The words of a gh command after the flags dispatch the workflow that they name, which is looked
 // for in the source's .github/workflows. A secret's value is in the environment variable of its
 // name. The action is COMMAND, started in the step's environment and working directory with the
-// directory of action.yml as its argument. Each job leaves NAME.outputs.json and NAME.summary.md
+// directory of action.yml as its argument; a script of dash would lose inputs with a hyphen, which
+// it does not take for variables, one of bash keeps them. Each job leaves NAME.outputs.json and NAME.summary.md
 // in DIR; what its steps wrote into the workspace is in DIR/jobs.
 //
 // It exits with 0 if all jobs succeeded or were skipped, with 1 if one did not, and with 2 for a
