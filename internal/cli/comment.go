@@ -108,7 +108,8 @@ func (c *conversation) say(ctx context.Context, j *job, r report.Report) (addres
 	defer cancel()
 	numbers := c.audience(ctx, r)
 	subject := j.subject()
-	quiet := r.Command == "migrate" && r.Err == nil && r.Result.Status == migration.UpToDate && len(r.Notes()) == 0
+	// A push that has nothing to do with migrations is not worth a new comment.
+	quiet := r.Err == nil && r.Result.Status == migration.UpToDate && len(r.Notes()) == 0 && !c.event.FromPullRequest && c.given == 0
 	switch {
 	case subject == "": // it did not come as far as a database
 		return "", nil

@@ -200,7 +200,7 @@ func (j *job) releaseCommand() string {
 		return ownCommand(j.p, "migrate", j.given, j.settings["environment"], []string{"--release-hold"})
 	}
 	workflow := migrateWorkflow
-	if j.command == "migrate" && j.event.Workflow != "" {
+	if (j.command == "migrate" || j.event.Name == "push") && j.event.Workflow != "" {
 		workflow = j.event.Workflow
 	}
 	return j.dispatch(workflow, [2]string{"release-hold", "true"})
