@@ -3,6 +3,7 @@ package cli_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -54,6 +55,19 @@ var (
 	byHand      = event{"workflow_dispatch", `{"inputs":{}}`}
 )
 
+// act runs the action: in this process, or where D1_REWIND_TEST_ACTION names a program that
+// starts the container as the runner does, by that.
+func act(t *testing.T, ctx context.Context, service *d1test.Server, call githubtest.Call) int {
+	t.Helper()
+	if container := os.Getenv("D1_REWIND_TEST_ACTION"); container != "" {
+		call.Env = append(call.Env, "PATH="+os.Getenv("PATH"), "HOME="+os.Getenv("HOME"))
+		return githubtest.Command(container)(ctx, call)
+	}
+	t.Chdir(call.Workspace)
+	return cli.Main(ctx, cli.Process{Program: "/d1-rewind", Version: "test", Stdin: strings.NewReader(""), Stdout: call.Stdout, Stderr: call.Stderr,
+		Getenv: call.Getenv, Sleep: noSleep, Now: service.Now})
+}
+
 // step is what a step of a workflow leaves behind.
 type step struct {
 	run
@@ -65,13 +79,17 @@ type step struct {
 func (h *hub) step(e event, inputs map[string]string, change ...func(env map[string]string)) step {
 	h.t.Helper()
 	temp := h.t.TempDir()
+	commands, events := filepath.Join(temp, "_runner_file_commands"), filepath.Join(temp, "_github_workflow")
+	if err := errors.Join(os.Mkdir(commands, 0o755), os.Mkdir(events, 0o755)); err != nil {
+		h.t.Fatal(err)
+	}
 	h.runID++
 	workflow := map[string]string{"push": "d1-migrate.yml", "pull_request": "d1-status.yml"}[e.name]
 	env := map[string]string{
 		"CLOUDFLARE_API_BASE_URL": h.server.URL, "INPUT_API-TOKEN": h.env["CLOUDFLARE_API_TOKEN"], "INPUT_GITHUB-TOKEN": githubtest.RunnerToken,
 		"INPUT_ENVIRONMENT": "production", "INPUT_COMMENT": "auto", "INPUT_RESTORE-WORKFLOW": "d1-restore.yml",
-		"GITHUB_ACTIONS": "true", "GITHUB_WORKSPACE": h.dir, "GITHUB_OUTPUT": filepath.Join(temp, "output"), "GITHUB_STEP_SUMMARY": filepath.Join(temp, "summary"),
-		"GITHUB_EVENT_NAME": e.name, "GITHUB_EVENT_PATH": filepath.Join(temp, "event.json"), "GITHUB_API_URL": h.github.API(), "GITHUB_SERVER_URL": "https://github.com",
+		"GITHUB_ACTIONS": "true", "GITHUB_WORKSPACE": h.dir, "GITHUB_OUTPUT": filepath.Join(commands, "output"), "GITHUB_STEP_SUMMARY": filepath.Join(commands, "summary"),
+		"RUNNER_TEMP": temp, "GITHUB_EVENT_NAME": e.name, "GITHUB_EVENT_PATH": filepath.Join(events, "event.json"), "GITHUB_API_URL": h.github.API(), "GITHUB_SERVER_URL": "https://github.com",
 		"GITHUB_REPOSITORY": githubtest.Repository, "GITHUB_REF": "refs/heads/main", "GITHUB_SHA": mergeSHA, "GITHUB_ACTOR": "ada",
 		"GITHUB_RUN_ID": fmt.Sprint(h.runID), "GITHUB_RUN_ATTEMPT": "1", "GITHUB_WORKFLOW_REF": "octo/shop/.github/workflows/" + workflow + "@refs/heads/main",
 	}
@@ -85,8 +103,11 @@ func (h *hub) step(e event, inputs map[string]string, change ...func(env map[str
 		c(env)
 	}
 	var stdout, stderr bytes.Buffer
-	code := cli.Main(h.ctx, cli.Process{Program: "/d1-rewind", Version: "test", Stdin: strings.NewReader(""), Stdout: &stdout, Stderr: &stderr,
-		Getenv: func(name string) string { return env[name] }, Sleep: h.sleep, Now: h.server.Now})
+	call := githubtest.Call{Workspace: h.dir, Stdout: &stdout, Stderr: &stderr}
+	for name, value := range env {
+		call.Env = append(call.Env, name+"="+value)
+	}
+	code := act(h.t, h.ctx, h.server, call)
 	summary, _ := os.ReadFile(env["GITHUB_STEP_SUMMARY"])
 	s := step{run: run{code, stdout.String(), stderr.String()}, outputs: readOutputs(env["GITHUB_OUTPUT"]), summary: string(summary)}
 	for _, line := range strings.Split(s.stdout+s.stderr+s.summary, "\n") {

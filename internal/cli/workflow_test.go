@@ -13,7 +13,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/d1-rewind/d1-rewind/internal/cli"
 	"github.com/d1-rewind/d1-rewind/internal/d1/d1test"
 	"github.com/d1-rewind/d1-rewind/internal/github/githubtest"
 )
@@ -101,11 +100,7 @@ func (m *team) do(workflow string, run githubtest.Run) githubtest.Results {
 	run.Repository, run.Source, run.ActionSource, run.Dir = cmp.Or(run.Repository, githubtest.Repository), m.source, m.action, m.t.TempDir()
 	run.Secrets = map[string]string{"CLOUDFLARE_API_TOKEN": d1test.Token, "GITHUB_TOKEN": githubtest.RunnerToken}
 	run.Vars, run.APIURL, run.RunID, run.Environ = m.vars, m.hub.API(), fmt.Sprint(m.runs), m.environ()
-	run.Action = func(ctx context.Context, call githubtest.Call) int {
-		m.t.Chdir(call.Workspace)
-		return cli.Main(ctx, cli.Process{Program: "/d1-rewind", Version: "test", Stdin: strings.NewReader(""), Stdout: call.Stdout, Stderr: call.Stderr,
-			Getenv: call.Getenv, Sleep: noSleep, Now: m.cloud.Now})
-	}
+	run.Action = func(ctx context.Context, call githubtest.Call) int { return act(m.t, ctx, m.cloud, call) }
 	w, err := githubtest.Load(filepath.Join(m.source, ".github/workflows", workflow))
 	if err != nil {
 		m.t.Fatal(err)
