@@ -64,7 +64,7 @@ func act(t *testing.T, ctx context.Context, service *d1test.Server, call githubt
 		return githubtest.Command(container)(ctx, call)
 	}
 	t.Chdir(call.Workspace)
-	return cli.Main(ctx, cli.Process{Program: "/d1-rewind", Version: "test", Stdin: strings.NewReader(""), Stdout: call.Stdout, Stderr: call.Stderr,
+	return cli.Main(ctx, cli.Process{Program: "/d1-rewind", Version: "1.0.0", Stdin: strings.NewReader(""), Stdout: call.Stdout, Stderr: call.Stderr,
 		Getenv: call.Getenv, Sleep: noSleep, Now: service.Now})
 }
 

@@ -3,6 +3,7 @@ package cli_test
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"os"
@@ -115,16 +116,21 @@ func (m *team) do(workflow string, run githubtest.Run) githubtest.Results {
 // merge pushes a file that a pull request has added.
 func (m *team) merge(pull int, name, content string) githubtest.Results {
 	m.t.Helper()
-	sha := fmt.Sprintf("%040x", pull)
+	sha := fmt.Sprintf("%x", sha256.Sum256([]byte{byte(pull)}))[:40]
 	m.hub.Change(func() {
 		m.hub.Pulls = append(m.hub.Pulls, githubtest.Pull{Number: pull, Base: "main", Merged: true, MergedAt: time.Unix(0, 0), MergeSHA: sha})
 	})
 	if name != "" {
-		if err := os.WriteFile(filepath.Join(m.source, "migrations", name), []byte(content), 0o644); err != nil {
-			m.t.Fatal(err)
-		}
+		m.write("migrations/"+name, content)
 	}
 	return m.do("d1-migrate.yml", githubtest.Run{Event: "push", SHA: sha, Payload: map[string]any{"commits": []any{map[string]any{"id": sha}}}})
+}
+
+func (m *team) write(name, content string) {
+	m.t.Helper()
+	if err := os.WriteFile(filepath.Join(m.source, name), []byte(content), 0o644); err != nil {
+		m.t.Fatal(err)
+	}
 }
 
 // paste gives a command to a shell, where a stand-in for gh takes it, and runs what it starts.
@@ -210,12 +216,18 @@ func TestNight(t *testing.T) {
 	}
 
 	m.breaks("production", true)
-	results := m.merge(2, "0002_tidy.sql", "DELETE FROM users;")
+	m.write("migrations/0002_orders.sql", "CREATE TABLE orders (id INTEGER PRIMARY KEY, buyer INTEGER NOT NULL REFERENCES users (id) ON DELETE CASCADE);\nCREATE INDEX orders_buyer ON orders (buyer);\n")
+	results := m.merge(2, "0003_tidy_users.sql", "DELETE FROM users WHERE id NOT IN (SELECT buyer FROM orders);\n")
 	m.want(results, "staging", githubtest.Success)
 	night := m.want(results, "production", githubtest.Failure, "to go back:")
 	rollback := night.Outputs["rollback-command"]
 	if rollback == "" || night.Outputs["bookmark"] == "" || rollback != shown(t, m.comment(2, "production"), "d1-restore.yml") {
 		t.Fatalf("outputs %q, comment:\n%s", night.Outputs, m.comment(2, "production"))
+	}
+	if file := os.Getenv("D1_REWIND_TEST_COMMENT"); file != "" { // to be looked at in a browser
+		if err := os.WriteFile(file, []byte(m.comment(2, "production")), 0o644); err != nil {
+			t.Fatal(err)
+		}
 	}
 	m.cloud.Deploy("shop-production", versionTwo) // what the failed deployment left
 
@@ -242,12 +254,12 @@ func TestNight(t *testing.T) {
 	m.want(m.paste(again.Outputs["undo-command"]), "restore", githubtest.Success)
 
 	m.breaks("production", false)
-	fixed := m.merge(3, "0003_back.sql", "INSERT INTO users (name) SELECT 'ada' WHERE NOT EXISTS (SELECT 1 FROM users);")
+	fixed := m.merge(3, "0004_back.sql", "INSERT INTO users (name) SELECT 'ada' WHERE NOT EXISTS (SELECT 1 FROM users);")
 	m.want(fixed, "production", githubtest.Failure, "held", "release-hold=true")
 	release := shown(t, m.comment(3, "production"), "d1-migrate.yml")
 	m.want(m.paste(release), "production", githubtest.Success)
 	for name, database := range m.ids {
-		if rows := database.Rows("SELECT (SELECT count(*) FROM d1_migrations) || ' ' || name FROM users"); len(rows) != 1 || rows[0] != "3 ada" {
+		if rows := database.Rows("SELECT (SELECT count(*) FROM d1_migrations) || ' ' || name FROM users"); len(rows) != 1 || rows[0] != "4 ada" {
 			t.Errorf("%s has %q", name, rows)
 		}
 	}
@@ -314,12 +326,7 @@ func TestStatusWorkflow(t *testing.T) {
 func TestReusableWorkflow(t *testing.T) {
 	m := newTeam(t)
 	m.action = workspace(t, map[string]string{"action.yml": m.own("action.yml"), ".github/workflows/d1.yml": m.own(".github/workflows/d1.yml")})
-	write := func(name, content string) {
-		if err := os.WriteFile(filepath.Join(m.source, name), []byte(content), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	write(".github/workflows/one-line.yml", `on: workflow_dispatch
+	m.write(".github/workflows/one-line.yml", `on: workflow_dispatch
 jobs:
   migrate:
     uses: d1-rewind/d1-rewind/.github/workflows/d1.yml@v1
