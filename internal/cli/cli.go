@@ -189,7 +189,7 @@ func runAction(ctx context.Context, p Process) int {
 		runner.EndGroup()
 	}
 	r = settled(r)
-	r.ExitCode = exitCode(ctx, r, all)
+	r.Public, r.ExitCode = true, exitCode(ctx, r, all)
 	runner.Print(report.Text(r, false) + report.Error(r, false))
 	if problem := r.Problem(); problem != nil {
 		file := ""
@@ -238,7 +238,7 @@ type terminal struct {
 
 func (t terminal) finish(ctx context.Context, r report.Report, s settings) int {
 	r = settled(r)
-	r.ExitCode = exitCode(ctx, r, s)
+	r.Public, r.ExitCode = t.p.Getenv("GITHUB_ACTIONS") == "true", exitCode(ctx, r, s) // whose log others read
 	switch s["format"] {
 	case "json":
 		_, _ = t.p.Stdout.Write(report.JSON(r))

@@ -459,3 +459,32 @@ func TestUntrustedOnGitHub(t *testing.T) {
 		t.Errorf("status (-want +got):\n%s", diff)
 	}
 }
+
+// What a trigger computes from rows stays with those who may see the rows.
+func TestRowValuesStay(t *testing.T) {
+	files := sample()
+	files["migrations/0003_secret.sql"] = `CREATE TABLE secrets (value TEXT); INSERT INTO secrets VALUES ('row-' || 'value');
+CREATE TRIGGER reveal BEFORE UPDATE ON secrets BEGIN SELECT RAISE(ABORT, 'it is ' || old.value); END;`
+	h := newHub(t, files)
+	h.step(push, map[string]string{"mode": "migrate"}).want(t, 0)
+	h.write("migrations/0004_reveal.sql", "UPDATE secrets SET value = value;")
+	s := h.step(push, map[string]string{"mode": "migrate"})
+	s.want(t, 1, "left out here")
+	for what, text := range map[string]string{"log": s.stdout + s.stderr, "summary": s.summary, "comment": h.comment(7), "outputs": fmt.Sprint(s.outputs)} {
+		if strings.Contains(text, "row-value") {
+			t.Errorf("the %s has a row's value:\n%s", what, text)
+		}
+	}
+	h.run("migrate", "production").want(t, 1, "it is row-value") // a terminal
+	h.run("migrate", "local").want(t, 1, "it is row-value")
+	if r := h.run("migrate", "local", "--format", "markdown"); strings.Contains(r.stdout, "row-value") {
+		t.Errorf("Markdown is for others:\n%s", r.stdout)
+	}
+	// Words that stand in the files are known to whoever sees them.
+	h.write("migrations/0003_secret.sql", strings.Replace(files["migrations/0003_secret.sql"], "'it is ' || old.value", "'it isn''t allowed'", 1))
+	h.env = map[string]string{}
+	h.run("reset", "local", "--yes").want(t, 1, "it isn't allowed")
+	if r := h.run("migrate", "local", "--format", "markdown"); !strings.Contains(r.stdout, "it isn't allowed") {
+		t.Errorf("a constant text is left out:\n%s", r.stdout)
+	}
+}

@@ -85,7 +85,7 @@ func (j *job) run(ctx context.Context) (r report.Report) {
 		}
 	case "baseline":
 		r.Result, r.Err = j.engine.Baseline(ctx, j.settings["to"], j.settings.on("force"), func(ctx context.Context, files []migration.Migration) error {
-			return rehearsal.Prove(ctx, j.environment, files, j.engine.Table, migration.JournalTable)
+			return rehearsal.Prove(ctx, j.environment, files, slices.Concat(otherLedgers, []string{j.engine.Table, migration.JournalTable})...)
 		})
 	case "create":
 		r.Path, r.Err = j.create()
@@ -193,6 +193,10 @@ func (j *job) option(name, value string) string {
 	}
 	return "--" + name + " " + shellescape.Quote(value)
 }
+
+// otherLedgers are the tables in which other tools record what they applied: drizzle-kit,
+// Prisma. A baseline takes over from them.
+var otherLedgers = []string{"__drizzle_migrations", "_prisma_migrations"}
 
 // releaseCommand is the command that applies also what is held.
 func (j *job) releaseCommand() string {

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/d1-rewind/d1-rewind/internal/statement"
 )
 
 // apply commits plan and finds out what happened where the answer does not say.
@@ -219,6 +221,12 @@ func (e *Engine) stateAfter(result *Result) string {
 // locate names file, line and statement of what the database refused.
 func (e *Engine) locate(refused *StatementError, batch Batch, plan []Migration) *Problem {
 	p := &Problem{Err: refused, Next: "mend the statement and run again"}
+	if refused.computed() && !e.written(refused.Text) {
+		p.Computed = refused.Text
+	}
+	if strings.Contains(refused.Text, " already exists") {
+		p.Next += "; if the database had its tables before its first migration here, record what is there: d1-rewind baseline"
+	}
 	if refused.Index < 0 || refused.Index >= len(batch.Statements) {
 		if len(plan) == 1 {
 			p.File = plan[0].Name
@@ -254,4 +262,15 @@ func (e *Engine) locate(refused *StatementError, batch Batch, plan []Migration) 
 		}
 	}
 	return p
+}
+
+// written tells whether the words of a refusal stand in the migrations themselves, so that
+// whoever sees the files knows them already.
+func (e *Engine) written(words string) bool {
+	words, _, _ = strings.Cut(words, ": SQLITE_")
+	literal := strings.ReplaceAll(words, "'", "''")
+	files, err := e.Directory.Read()
+	return err == nil && slices.ContainsFunc(files, func(m Migration) bool {
+		return slices.ContainsFunc(m.Statements, func(s statement.Statement) bool { return strings.Contains(s.SQL, literal) })
+	})
 }

@@ -71,7 +71,7 @@ func hold(files []Migration, past recorded) (held []string, ended string) {
 		case i < 0:
 			return nil, fmt.Sprintf("the hold is over: %s is gone", h.Name)
 		case h.SHA256 != "" && h.SHA256 != files[i].SHA256:
-			return nil, fmt.Sprintf("the hold is over: %s has changed since it was undone", h.Name)
+			return nil, fmt.Sprintf("the hold is over: %s has changed since it was applied", h.Name)
 		}
 		held = append(held, h.Name)
 	}

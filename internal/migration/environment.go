@@ -7,6 +7,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -81,6 +83,16 @@ type StatementError struct {
 }
 
 func (e *StatementError) Error() string { return e.Text }
+
+// computed tells whether SQLite may have the message from an expression: RAISE takes one
+// since 3.47, and some functions quote their argument. What it says of a constraint by itself
+// names columns only.
+func (e *StatementError) computed() bool {
+	own := []string{"UNIQUE constraint failed", "NOT NULL constraint failed", "CHECK constraint failed", "FOREIGN KEY constraint failed", "PRIMARY KEY", "cannot store "}
+	quotes := []string{"bad JSON path", "JSON path error", "fts5: "}
+	starts := func(with string) bool { return strings.HasPrefix(e.Text, with) }
+	return slices.ContainsFunc(quotes, starts) || strings.Contains(e.Text, "SQLITE_CONSTRAINT") && !slices.ContainsFunc(own, starts)
+}
 
 // ApplyError is what an environment knows about a write that was not answered with a
 // clear success. What became of it is for the ledger to say.
@@ -172,13 +184,16 @@ const (
 // Problem is an error as a user needs it: what happened, where, what state the database
 // is in and what to do next.
 type Problem struct {
-	Kind  Kind
-	Err   error
-	File  string // a migration's name, "" if none is concerned
-	Line  int    // 1-based; 0 if unknown
-	SQL   string // the statement concerned
-	State string // which state the database is in
-	Next  string // what to do
+	Kind Kind
+	Err  error
+	File string // a migration's name, "" if none is concerned
+	Line int    // 1-based; 0 if unknown
+	SQL  string // the statement concerned
+	// Computed are those words of Err that a migration may have computed from rows: they are not
+	// for those who may not see the rows. "" for none.
+	Computed string
+	State    string // which state the database is in
+	Next     string // what to do
 }
 
 func (p *Problem) Error() string {

@@ -285,6 +285,9 @@ func (e *Engine) target(ctx context.Context, o RestoreOptions, past recorded) (B
 			}
 		}
 		i := slices.IndexFunc(past.ledger, func(r LedgerRow) bool { return r.Name == o.Before })
+		if i < 0 && slices.ContainsFunc(past.held(), func(f File) bool { return f.Name == o.Before }) {
+			return "", usage("what is held, and how to go on: "+e.statusCommand(), "%q is undone already, and held", o.Before)
+		}
 		if i < 0 {
 			return "", usage(e.statusCommand()+" lists what is applied", "%q is not applied, so there is nothing before it to go back to", o.Before)
 		}

@@ -30,6 +30,7 @@ type Run struct {
 // configuration or the database is escaped: it can't open HTML, a link, a mention, a
 // reference or a heading.
 func Markdown(r Report, room int) string {
+	r.Public = true
 	mark, words := r.headline()
 	subject := []string{}
 	for _, name := range []string{r.Environment, r.DatabaseName} {
@@ -132,7 +133,7 @@ func (r Report) headline() (mark, words string) {
 	case r.Command == "restore" && res.Status == migration.Restored && len(res.Holding) > 0:
 		return "⏪", fmt.Sprintf("restored, %s undone and held", count(len(res.Undone)))
 	case r.Command == "restore" && res.Status == migration.Restored && len(res.Undone) > 0:
-		return "⏪", fmt.Sprintf("restored, %s undone", count(len(res.Undone)))
+		return "⏪", fmt.Sprintf("restored, %s undone, not held", count(len(res.Undone)))
 	case r.Command == "restore" && res.Status == migration.Restored:
 		return "⏪", "restored"
 	case r.Command == "migrate" && res.Status == migration.Applied:
@@ -271,7 +272,7 @@ func (r Report) rows() []row {
 	return rows
 }
 
-const tableHead = "| Migration | | |\n| --- | --- | --- |\n"
+const tableHead = "| Migration | Statements | State |\n| --- | --- | --- |\n"
 
 func (r Report) table(rows []row) string {
 	if len(rows) == 0 {
@@ -291,7 +292,7 @@ func (r Report) tableRow(one row) string {
 	}
 	statements, state := "", one.state
 	if one.statements >= 0 {
-		statements = migration.Count(one.statements, "statement")
+		statements = fmt.Sprint(one.statements)
 	}
 	if one.line > 0 {
 		state += fmt.Sprintf(", line %d", one.line)

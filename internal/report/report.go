@@ -35,6 +35,7 @@ type Report struct {
 	Run          Run       // where on GitHub
 	CommentURL   string    // of the comment on the pull request, "" without one
 	Warnings     []string  // what the user should know and that stopped nothing
+	Public       bool      // others read it, too: leave out what may have been computed from rows
 	Err          error
 	ExitCode     int
 }
@@ -65,17 +66,23 @@ func (r Report) Problem() *migration.Problem {
 	if r.Err == nil {
 		return nil
 	}
-	if p, ok := errors.AsType[*migration.Problem](r.Err); ok {
-		if p.Error() == r.Err.Error() {
-			return p
-		}
-		wrapped := *p
-		wrapped.Err = r.Err
-		wrapped.File, wrapped.Line = "", 0 // the words of r.Err name them already
-		return &wrapped
+	p, ok := errors.AsType[*migration.Problem](r.Err)
+	if !ok {
+		return &migration.Problem{Err: r.Err}
 	}
-	return &migration.Problem{Err: r.Err}
+	whole := *p
+	if p.Error() != r.Err.Error() {
+		whole.Err = r.Err
+		whole.File, whole.Line = "", 0 // the words of r.Err name them already
+	}
+	if r.Public && p.Computed != "" {
+		whole.Err = errors.New(strings.ReplaceAll(whole.Err.Error(), p.Computed, leftOut))
+	}
+	return &whole
 }
+
+// leftOut stands for words that a migration may have computed from rows.
+const leftOut = "refused by the migration's own words, which are left out here because they may hold values of rows; run it on a copy at a terminal to see them"
 
 // AppliedNames is the contract's "applied": this run's, or all for status.
 func (r Report) AppliedNames() []string {

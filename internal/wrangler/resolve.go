@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -45,6 +46,9 @@ func Resolve(c *Config, s Selection) (Target, error) {
 	}
 	t := Target{Environment: s.Environment, Local: local}
 	if c == nil {
+		if !local && s.DatabaseID == "" && id.MatchString(s.Database) {
+			s.Database, s.DatabaseID = "", s.Database
+		}
 		if !local && s.DatabaseID == "" {
 			return Target{}, &ConfigError{
 				Problem: fmt.Sprintf("the environment %q needs a database id, and there is no wrangler configuration", s.Environment),
@@ -78,6 +82,9 @@ func Resolve(c *Config, s Selection) (Target, error) {
 	}
 	return t, nil
 }
+
+// id is the form of a database's id.
+var id = regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
 
 // find returns the section that an environment's name means, "" for the top level.
 func (c *Config) find(name string) (env string, local bool, err error) {
