@@ -3,6 +3,7 @@ package cli
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"net/url"
 	"slices"
@@ -21,8 +22,9 @@ type conversation struct {
 	repository *github.Repository
 	unable     error // why there is none
 	event      github.Event
-	found      chan struct{} // closed when numbers and lookup are there
-	given      int           // the number that was asked for, 0 for none
+	cancelled  <-chan struct{} // the run
+	found      chan struct{}   // closed when numbers and lookup are there
+	given      int             // the number that was asked for, 0 for none
 	numbers    []int
 	lookup     error
 }
@@ -46,7 +48,7 @@ const pullRequestsShown = 10
 // returns nil where none is to be told.
 func converse(ctx context.Context, p Process, command string, s settings, event github.Event, inAction bool) *conversation {
 	event.Repository, event.APIURL = cmp.Or(event.Repository, p.Getenv("GITHUB_REPOSITORY")), cmp.Or(event.APIURL, p.Getenv("GITHUB_API_URL"))
-	c := &conversation{event: event, found: make(chan struct{})}
+	c := &conversation{event: event, cancelled: ctx.Done(), found: make(chan struct{})}
 	c.given, _ = strconv.Atoi(s["pull-request"]) // resolve has checked it
 	token := strings.TrimSpace(s["github-token"])
 	outside := c.event.Name == "" || !inAction && token == ""
@@ -55,7 +57,7 @@ func converse(ctx context.Context, p Process, command string, s settings, event 
 	}
 	sleep := p.Sleep
 	if sleep == nil {
-		sleep = wait
+		sleep = pause
 	}
 	c.repository, c.unable = github.NewRepository(github.Config{APIURL: event.APIURL, Token: token,
 		Repository: event.Repository, Fork: event.Fork, Agent: "d1-rewind/" + version(p.Version), Sleep: sleep})
@@ -77,7 +79,7 @@ func converse(ctx context.Context, p Process, command string, s settings, event 
 	return c
 }
 
-func wait(ctx context.Context, d time.Duration) error {
+func pause(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
@@ -88,13 +90,23 @@ func wait(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// pullRequest is the number for the journal, "" for none. It waits for the look-up.
+// pullRequest is the number for the journal, "" for none. It waits for the look-up, but not
+// in a run that was cancelled.
 func (c *conversation) pullRequest() string {
-	<-c.found
-	if len(c.numbers) == 0 {
+	numbers, _ := c.wait(c.cancelled)
+	if len(numbers) == 0 {
 		return ""
 	}
-	return strconv.Itoa(c.numbers[0])
+	return strconv.Itoa(numbers[0])
+}
+
+func (c *conversation) wait(cancelled <-chan struct{}) ([]int, error) {
+	select {
+	case <-c.found:
+		return c.numbers, c.lookup
+	case <-cancelled:
+		return nil, errors.New("its look-up took too long")
+	}
 }
 
 // say puts the report where the pull request's readers look, and returns the address of the
@@ -106,7 +118,7 @@ func (c *conversation) say(ctx context.Context, j *job, r report.Report) (addres
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), limit)
 	defer cancel()
-	numbers := c.audience(ctx, r)
+	numbers, lookup := c.audience(ctx, r)
 	subject := j.subject()
 	// A push that has nothing to do with migrations is not worth a new comment.
 	quiet := r.Err == nil && r.Result.Status == migration.UpToDate && len(r.Notes()) == 0 && !c.event.FromPullRequest && c.given == 0
@@ -115,8 +127,8 @@ func (c *conversation) say(ctx context.Context, j *job, r report.Report) (addres
 		return "", nil
 	case c.unable != nil && (len(numbers) > 0 || len(c.event.Commits) > 0 && !quiet):
 		return "", []error{fmt.Errorf("the pull request was not told: %w", c.unable)}
-	case len(numbers) == 0 && c.lookup != nil:
-		return "", []error{fmt.Errorf("the pull request was not told: %w", c.lookup)}
+	case len(numbers) == 0 && lookup != nil:
+		return "", []error{fmt.Errorf("the pull request was not told: %w", lookup)}
 	case len(numbers) == 0 && len(c.event.Commits) > 0 && !quiet:
 		return "", []error{fmt.Errorf("no pull request was told: none was merged into %s by commit %s", strings.TrimPrefix(c.event.Ref, "refs/heads/"), c.event.SHA)}
 	}
@@ -142,23 +154,18 @@ func (c *conversation) say(ctx context.Context, j *job, r report.Report) (addres
 
 // audience is whom the report is for: the pull request of the event or of the pushed
 // commit, and those whose runs a restore undid.
-func (c *conversation) audience(ctx context.Context, r report.Report) []int {
-	select {
-	case <-c.found:
-	case <-ctx.Done():
-		c.lookup = ctx.Err()
-		return nil
-	}
-	numbers := slices.Clone(c.numbers)
+func (c *conversation) audience(ctx context.Context, r report.Report) ([]int, error) {
+	numbers, err := c.wait(ctx.Done())
 	if c.given > 0 {
-		return numbers
+		return numbers, err
 	}
+	numbers = slices.Clone(numbers)
 	for _, text := range r.Result.UndonePullRequests() {
 		if n, err := strconv.Atoi(text); err == nil && n > 0 && !slices.Contains(numbers, n) {
 			numbers = append(numbers, n)
 		}
 	}
-	return numbers
+	return numbers, err
 }
 
 // subject is what a comment is about: one environment and one database, as the

@@ -277,7 +277,12 @@ func TestReportingFails(t *testing.T) {
 		"event_not_json":    {event: event{"push", "<html>"}, told: true},
 		"locked":            {arrange: func(h *hub, _ map[string]string) { h.github.Pulls[0].Locked = true }, want: "locked the conversation"},
 		"summary_fails":     {arrange: func(h *hub, env map[string]string) { env["GITHUB_STEP_SUMMARY"] = h.dir }, want: "write the job summary", told: true},
-		"outputs_fail":      {arrange: func(h *hub, env map[string]string) { env["GITHUB_OUTPUT"] = h.dir }, want: "set output", told: true},
+		"summary_full": {arrange: func(h *hub, env map[string]string) {
+			if err := os.WriteFile(env["GITHUB_STEP_SUMMARY"], bytes.Repeat([]byte("x\n"), 1<<19), 0o644); err != nil {
+				h.t.Fatal(err)
+			}
+		}, told: true},
+		"outputs_fail": {arrange: func(h *hub, env map[string]string) { env["GITHUB_OUTPUT"] = h.dir }, want: "set output", told: true},
 		"another_author": {arrange: func(h *hub, _ map[string]string) {
 			h.github.Add(7, githubtest.Identity{Login: "mallory", Type: "User"}, "x\n<!-- d1-rewind:v1 subject=00000000000000000000000000000000 run=999.1 essence=00000000000000000000000000000000 -->")
 		}, told: true},
@@ -309,7 +314,7 @@ func TestReportingFails(t *testing.T) {
 			if told != tc.told {
 				t.Errorf("the pull request was told: %v, want %v", told, tc.told)
 			}
-			if !strings.Contains(s.summary, "2 migrations applied") && name != "summary_fails" {
+			if !strings.Contains(s.summary, "2 migrations applied") && name != "summary_fails" && name != "summary_full" {
 				t.Errorf("summary = %q", s.summary)
 			}
 		})
