@@ -139,14 +139,13 @@ type author struct{ login string } // "" for any bot
 // bot's comment with our marker counts.
 // https://docs.github.com/rest/users/users#get-the-authenticated-user
 func (r *Repository) author(ctx context.Context) (author, error) {
-	user, response, err := r.client.Users.Get(ctx, "")
+	user, _, err := r.client.Users.Get(ctx, "")
 	if err == nil {
 		return author{user.GetLogin()}, nil
 	}
-	if response != nil && (response.StatusCode == http.StatusForbidden || response.StatusCode == http.StatusNotFound) {
-		if _, limited := errors.AsType[*github.RateLimitError](err); !limited {
-			return author{}, nil
-		}
+	refused, ok := errors.AsType[*github.ErrorResponse](err) // a rate limit is another error
+	if ok && (refused.Response.StatusCode == http.StatusForbidden || refused.Response.StatusCode == http.StatusNotFound) {
+		return author{}, nil
 	}
 	return author{}, err
 }
@@ -179,8 +178,8 @@ func (r *Repository) comments(ctx context.Context, number int, own author, subje
 	return ours, nil
 }
 
-// The marker is the comment's last line. What a comment quotes can't forge it: Markdown of a
-// report has no HTML comments outside of code, and nothing behind its own last line.
+// The marker is the comment's last line. What a report quotes can't forge it: nothing of the
+// report stands behind that line.
 var marker = regexp.MustCompile(`(?:^|\n)<!-- d1-rewind:v1 subject=([0-9a-f]{32}) run=(\d+)\.(\d+) essence=([0-9a-f]{32}) -->\s*$`)
 
 func (c Comment) body() string {
