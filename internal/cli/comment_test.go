@@ -493,3 +493,28 @@ CREATE TRIGGER reveal BEFORE UPDATE ON secrets BEGIN SELECT RAISE(ABORT, 'it is 
 		t.Errorf("a constant text is left out:\n%s", r.stdout)
 	}
 }
+
+// Reporting costs a handful of requests, and none of them stands between two of Cloudflare's.
+func TestRequestsToGitHub(t *testing.T) {
+	h := newHub(t, sample())
+	methods := func() (list []string) {
+		for _, request := range h.github.Requests() {
+			method, address, _ := strings.Cut(request, " ")
+			address, _, _ = strings.Cut(address, "?")
+			list = append(list, method+" "+address[strings.LastIndex(address, "/")+1:])
+		}
+		return list
+	}
+	h.step(push, map[string]string{"mode": "migrate"}).want(t, 0)
+	if diff := cmp.Diff([]string{"GET pulls", "GET user", "GET comments", "POST comments", "GET comments"}, methods()); diff != "" {
+		t.Errorf("the first comment (-want +got):\n%s", diff)
+	}
+	h.step(push, map[string]string{"mode": "status"}).want(t, 0)
+	if diff := cmp.Diff([]string{"GET pulls", "GET user", "GET comments", "PATCH 1001"}, methods()); diff != "" {
+		t.Errorf("an edit (-want +got):\n%s", diff)
+	}
+	h.step(push, map[string]string{"mode": "status"}).want(t, 0)
+	if diff := cmp.Diff([]string{"GET pulls", "GET user", "GET comments"}, methods()); diff != "" {
+		t.Errorf("no news (-want +got):\n%s", diff)
+	}
+}
