@@ -1,6 +1,6 @@
 # The digest is that of the multi-architecture index, so one pin serves every build machine.
 # .ci/container overrides it where no registry can be reached.
-ARG GO_IMAGE=docker.io/library/golang:1.26.8-bookworm@sha256:a688600ca24f8a4d3ca77f95b0dd40704a9fc787c826660eb7ba0b641b8b175d
+ARG GO_IMAGE=docker.io/library/golang:1.26.9-bookworm@sha256:d9c68c2c51161e12fd77e4c6320687c9cd86e1af1e3ad6e6cd63ff970641453c
 
 # Go cross-compiles: the build stays native, nothing of it is emulated.
 FROM --platform=$BUILDPLATFORM ${GO_IMAGE} AS build

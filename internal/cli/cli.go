@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -37,6 +38,8 @@ type Process struct {
 	Now     func() time.Time // nil: the clock
 	// Sleep waits for what takes time elsewhere; nil: on the clock.
 	Sleep func(context.Context, time.Duration) error
+	// GitHub sends requests to GitHub's API; nil: http.DefaultTransport.
+	GitHub http.RoundTripper
 }
 
 // Main runs the command that the arguments, or in an action the inputs, ask for, and
@@ -78,7 +81,7 @@ func runCommand(ctx context.Context, p Process) int {
 	}
 	switch name {
 	case "version":
-		fmt.Fprintln(p.Stdout, "d1-rewind", version(p.Version))
+		fmt.Fprintln(p.Stdout, "d1-rewind", p.version())
 		return exitDone
 	case "help":
 		text, err := helpText(strings.Join(rest, " "))
@@ -123,15 +126,10 @@ func runCommand(ctx context.Context, p Process) int {
 			}
 			job.talk = converse(ctx, p, name, all, job.event, false)
 			r = job.run(ctx)
-			if r = settled(r); job.talk != nil {
-				r.ExitCode = exitCode(ctx, r, all)
-				address, problems := job.talk.say(ctx, job, r)
-				r.CommentURL = address
-				for _, problem := range problems {
-					r.Warnings = append(r.Warnings, problem.Error())
-				}
-			}
 			done()
+			if job.talk != nil {
+				return out.finishAndTell(ctx, r, all, job)
+			}
 		}
 	}
 	if all == nil {
@@ -237,8 +235,42 @@ type terminal struct {
 }
 
 func (t terminal) finish(ctx context.Context, r report.Report, s settings) int {
+	r = t.settled(ctx, r, s)
+	t.print(r, s)
+	return r.ExitCode
+}
+
+func (t terminal) settled(ctx context.Context, r report.Report, s settings) report.Report {
 	r = settled(r)
 	r.Public, r.ExitCode = t.p.Getenv("GITHUB_ACTIONS") == "true", exitCode(ctx, r, s) // whose log others read
+	return r
+}
+
+// finishAndTell tells the pull request as well: after the report is printed, because GitHub
+// may take its time, but before a JSON document, which has the comment's address.
+func (t terminal) finishAndTell(ctx context.Context, r report.Report, s settings, j *job) int {
+	r = t.settled(ctx, r, s)
+	if s["format"] != "json" {
+		t.print(r, s)
+	}
+	address, problems := j.talk.say(ctx, j, r)
+	r.CommentURL = address
+	for _, problem := range problems {
+		r.Warnings = append(r.Warnings, problem.Error())
+		if s["format"] != "json" {
+			fmt.Fprintf(t.p.Stderr, "warning: %s\n", report.Printable(problem.Error()))
+		}
+	}
+	switch {
+	case s["format"] == "json":
+		t.print(r, s)
+	case address != "":
+		fmt.Fprintln(t.p.Stderr, "comment:", report.Printable(address))
+	}
+	return r.ExitCode
+}
+
+func (t terminal) print(r report.Report, s settings) {
 	switch s["format"] {
 	case "json":
 		_, _ = t.p.Stdout.Write(report.JSON(r))
@@ -248,7 +280,6 @@ func (t terminal) finish(ctx context.Context, r report.Report, s settings) int {
 		fmt.Fprint(t.p.Stdout, report.Text(r, t.colour))
 	}
 	fmt.Fprint(t.p.Stderr, report.Error(r, t.errColour))
-	return r.ExitCode
 }
 
 // progress prints steps on standard error: as they come for a person and with --verbose,

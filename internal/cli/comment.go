@@ -22,9 +22,8 @@ type conversation struct {
 	repository *github.Repository
 	unable     error // why there is none
 	event      github.Event
-	cancelled  <-chan struct{} // the run
-	found      chan struct{}   // closed when numbers and lookup are there
-	given      int             // the number that was asked for, 0 for none
+	found      chan struct{} // closed when numbers and lookup are there
+	given      int           // the number that was asked for, 0 for none
 	numbers    []int
 	lookup     error
 }
@@ -48,7 +47,7 @@ const pullRequestsShown = 10
 // returns nil where none is to be told.
 func converse(ctx context.Context, p Process, command string, s settings, event github.Event, inAction bool) *conversation {
 	event.Repository, event.APIURL = cmp.Or(event.Repository, p.Getenv("GITHUB_REPOSITORY")), cmp.Or(event.APIURL, p.Getenv("GITHUB_API_URL"))
-	c := &conversation{event: event, cancelled: ctx.Done(), found: make(chan struct{})}
+	c := &conversation{event: event, found: make(chan struct{})}
 	c.given, _ = strconv.Atoi(s["pull-request"]) // resolve has checked it
 	token := strings.TrimSpace(s["github-token"])
 	outside := c.event.Name == "" || !inAction && token == ""
@@ -60,7 +59,7 @@ func converse(ctx context.Context, p Process, command string, s settings, event 
 		sleep = pause
 	}
 	c.repository, c.unable = github.NewRepository(github.Config{APIURL: event.APIURL, Token: token,
-		Repository: event.Repository, Fork: event.Fork, Agent: "d1-rewind/" + version(p.Version), Sleep: sleep})
+		Repository: event.Repository, Fork: event.Fork, Agent: "d1-rewind/" + p.version(), Sleep: sleep, Transport: p.GitHub})
 	switch {
 	case c.given > 0:
 		c.numbers = []int{c.given}
@@ -69,6 +68,11 @@ func converse(ctx context.Context, p Process, command string, s settings, event 
 	case len(event.Commits) > 0 && c.unable == nil:
 		go func() {
 			defer close(c.found)
+			defer func() {
+				if crash := recover(); crash != nil {
+					c.lookup = fmt.Errorf("look for it: %v", crash)
+				}
+			}()
 			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lookupTime)
 			defer cancel()
 			c.numbers, c.lookup = c.repository.Merged(ctx, event.Ref, event.Commits...)
@@ -92,8 +96,8 @@ func pause(ctx context.Context, d time.Duration) error {
 
 // pullRequest is the number for the journal, "" for none. It waits for the look-up, but not
 // in a run that was cancelled.
-func (c *conversation) pullRequest() string {
-	numbers, _ := c.wait(c.cancelled)
+func (c *conversation) pullRequest(ctx context.Context) string {
+	numbers, _ := c.wait(ctx.Done())
 	if len(numbers) == 0 {
 		return ""
 	}
@@ -105,23 +109,25 @@ func (c *conversation) wait(cancelled <-chan struct{}) ([]int, error) {
 	case <-c.found:
 		return c.numbers, c.lookup
 	case <-cancelled:
-		return nil, errors.New("its look-up took too long")
+		return nil, errors.New("GitHub did not answer in time")
 	}
 }
 
 // say puts the report where the pull request's readers look, and returns the address of the
 // comment. problems say what was not reported.
-func (c *conversation) say(ctx context.Context, j *job, r report.Report) (address string, problems []error) {
-	limit := reportTime
-	if ctx.Err() != nil {
-		limit = interruptedTime
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), limit)
+func (c *conversation) say(run context.Context, j *job, r report.Report) (address string, problems []error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(run), reportTime)
 	defer cancel()
+	defer context.AfterFunc(run, func() { time.AfterFunc(interruptedTime, cancel) })()
+	defer func() {
+		if crash := recover(); crash != nil {
+			problems = append(problems, fmt.Errorf("the pull request was not told: %v", crash))
+		}
+	}()
 	numbers, lookup := c.audience(ctx, r)
 	subject := j.subject()
 	// A push that has nothing to do with migrations is not worth a new comment.
-	quiet := r.Err == nil && r.Result.Status == migration.UpToDate && len(r.Notes()) == 0 && !c.event.FromPullRequest && c.given == 0
+	quiet := r.Err == nil && r.Result.Status == migration.UpToDate && !c.event.FromPullRequest && c.given == 0
 	switch {
 	case subject == "": // it did not come as far as a database
 		return "", nil
@@ -133,19 +139,22 @@ func (c *conversation) say(ctx context.Context, j *job, r report.Report) (addres
 		return "", []error{fmt.Errorf("no pull request was told: none was merged into %s by commit %s", strings.TrimPrefix(c.event.Ref, "refs/heads/"), c.event.SHA)}
 	}
 	if extra := len(numbers) - pullRequestsShown; extra > 0 {
-		problems = append(problems, fmt.Errorf("%d more pull requests were not told: %v", extra, numbers[pullRequestsShown:]))
+		problems = append(problems, fmt.Errorf("%d more pull requests were not told", extra))
 		numbers = numbers[:pullRequestsShown]
+	}
+	if lookup != nil {
+		problems = append(problems, fmt.Errorf("another pull request may not have been told: %w", lookup))
 	}
 	comment := github.Comment{Subject: subject, Run: c.event.Run, Text: report.Markdown(r, github.CommentRoom), Essence: report.Essence(r), Known: quiet}
 	for _, number := range numbers {
 		j.progress(fmt.Sprintf("reporting to pull request #%d", number))
-		at, left, err := c.repository.Say(ctx, number, comment)
+		at, newer, err := c.repository.Say(ctx, number, comment)
 		if err != nil {
 			problems = append(problems, err)
 			continue
 		}
-		if left != "" {
-			j.progress(fmt.Sprintf("the comment on pull request #%d was left as it is: %s", number, left))
+		if newer > 0 {
+			problems = append(problems, fmt.Errorf("the comment on pull request #%d was left as it is: run %d, which is newer, has written it", number, newer))
 		}
 		address = cmp.Or(address, at)
 	}
@@ -169,14 +178,16 @@ func (c *conversation) audience(ctx context.Context, r report.Report) ([]int, er
 }
 
 // subject is what a comment is about: one environment and one database, as the
-// configuration calls it. It is "" before they are known.
+// configuration calls it, and a local one by its file. It is "" before they are known.
 func (j *job) subject() string {
-	db := j.target.Database
-	name := cmp.Or(db.Name, db.ID, db.Binding)
-	if name == "" {
+	db, file := j.target.Database, ""
+	if cmp.Or(db.Name, db.ID, db.Binding) == "" {
 		return ""
 	}
-	return j.settings["environment"] + "\n" + name
+	if j.database != nil {
+		file = relative(j.database.Path())
+	}
+	return strings.Join([]string{j.settings["environment"], cmp.Or(db.Name, db.Binding), db.ID, file}, "\n")
 }
 
 // runInfo is where on GitHub the command runs, as the report shows it.
@@ -185,7 +196,7 @@ func (j *job) runInfo() report.Run {
 	if e.RunURL() == "" {
 		return report.Run{}
 	}
-	run := report.Run{Repository: e.RepositoryURL(), URL: e.RunURL(), ID: e.Run.ID, Actor: e.Actor, Event: e.Name, Commit: e.SHA, Tool: version(j.p.Version)}
+	run := report.Run{Repository: e.RepositoryURL(), URL: e.RunURL(), ID: e.Run.ID, Actor: e.Actor, Event: e.Name, Commit: e.SHA, Tool: j.p.version()}
 	if j.onGitHub() && !j.target.Local {
 		run.RestoreWorkflow = run.Repository + "/actions/workflows/" + url.PathEscape(j.settings["restore-workflow"])
 	}

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -29,6 +30,7 @@ type hub struct {
 
 func newHub(t *testing.T, files map[string]string) *hub {
 	t.Helper()
+	files[".github/workflows/d1-migrate.yml"] = "on: {workflow_dispatch: {inputs: {release-hold: {type: boolean}}}}\n"
 	h := &hub{cloud: newCloud(t, files), github: githubtest.New(), runID: 100}
 	h.github.Pulls = []githubtest.Pull{{Number: 7, State: "closed", Base: "main", Merged: true, MergedAt: time.Date(2026, 11, 24, 0, 0, 0, 0, time.UTC), MergeSHA: mergeSHA}}
 	t.Cleanup(func() {
@@ -200,6 +202,12 @@ func TestCommentOfAPullRequest(t *testing.T) {
 	held.want(t, 3, "gh workflow run d1-migrate.yml --repo octo/shop -f release-hold=true")
 	h.wantComment(7, "⏸️", "2 migrations held, because a restore undid them", "release-hold=true", s.outputs["rollback-command"])
 
+	h.remove(".github/workflows/d1-migrate.yml") // a team that has no such workflow is not sent to it
+	h.step(push, mode("migrate")).want(t, 3, "apply both: run migrate with the input release-hold: true")
+	if text := h.comment(7); strings.Contains(text, "d1-migrate.yml") {
+		t.Errorf("the comment names a workflow that is not there:\n%s", text)
+	}
+
 	_, inputs = typed(t, s.outputs["rollback-command"])
 	inputs["mode"] = "restore"
 	h.step(byHand, inputs).want(t, 0)
@@ -358,15 +366,115 @@ func TestFork(t *testing.T) {
 // Another job that comments has nothing to do with the comment of this database.
 func TestOneCommentForEachDatabase(t *testing.T) {
 	h := newHub(t, sample())
-	staging := h.server.Create("shop-staging")
+	staging := h.server.Create("shop-db-of-staging")
 	h.write("wrangler.jsonc", fmt.Sprintf(`{"name": "shop", "account_id": %q, "d1_databases": [{"binding": "DB", "database_name": "shop-db", "database_id": %q}],
-  "env": {"staging": {"d1_databases": [{"binding": "DB", "database_name": "shop-staging", "database_id": %q}]}}}`, d1test.Account, h.database.ID, staging.ID))
+  "env": {"staging": {"d1_databases": [{"binding": "DB", "database_name": "shop-db", "database_id": %q}]}}}`, d1test.Account, h.database.ID, staging.ID))
 	for range 2 {
 		h.step(pullRequest, map[string]string{"mode": "status"}).want(t, 0)
 		h.step(pullRequest, map[string]string{"mode": "status", "environment": "staging"}).want(t, 0)
 	}
 	if n := len(h.comments(7)); n != 2 {
 		t.Errorf("%d comments, want 2", n)
+	}
+	// Another application of the repository, whose database has the same name.
+	h.write("wrangler.jsonc", fmt.Sprintf(`{"name": "b", "account_id": %q, "d1_databases": [{"binding": "DB", "database_name": "shop-db", "database_id": %q}]}`, d1test.Account, staging.ID))
+	h.step(pullRequest, map[string]string{"mode": "status"}).want(t, 0)
+	if n := len(h.comments(7)); n != 3 {
+		t.Errorf("%d comments, want 3", n)
+	}
+}
+
+// A restore that could not hold what it undid is the news that nobody may miss.
+func TestNotHeldIsTold(t *testing.T) {
+	for name, fault := range map[string]d1test.Fault{
+		"not_held": {Status: http.StatusForbidden, Body: `{"success":false,"errors":[{"code":10000,"message":"Authentication error"}]}`},
+		"not_read": {Status: http.StatusForbidden, Body: `{"success":false,"errors":[{"code":10000,"message":"Authentication error"}]}`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHub(t, sample())
+			back := h.step(push, map[string]string{"mode": "migrate"}).outputs["bookmark"]
+			restored := false
+			h.server.SetFault(func(r d1test.Request) *d1test.Fault {
+				if strings.Contains(r.Path, "/time_travel/restore") {
+					restored = true
+				} else if restored && (strings.HasSuffix(r.Path, "/query") || name == "not_read") {
+					return &fault
+				}
+				return nil
+			})
+			s := h.step(byHand, map[string]string{"mode": "restore", "bookmark": back, "confirm": "shop-db"})
+			s.want(t, 1, "restored, NOT held")
+			h.wantComment(7, "restored, but not held", "NOT held", s.outputs["rollback-command"])
+		})
+	}
+}
+
+// A GitHub Enterprise Server is named in the commands; a number that was given is the only
+// one that is told.
+func TestWhereTheCommandsLead(t *testing.T) {
+	h := newHub(t, sample())
+	s := h.step(push, map[string]string{"mode": "migrate"}, func(env map[string]string) { env["GITHUB_SERVER_URL"] = "https://git.example.com" })
+	if want := "--repo git.example.com/octo/shop "; !strings.Contains(s.outputs["rollback-command"], want) {
+		t.Errorf("rollback-command = %q, want %q", s.outputs["rollback-command"], want)
+	}
+	h.github.Change(func() { h.github.Pulls = append(h.github.Pulls, githubtest.Pull{Number: 9, Base: "main"}) })
+	h.step(byHand, map[string]string{"mode": "restore", "bookmark": s.outputs["bookmark"], "confirm": "shop-db", "pull-request": "9"}).want(t, 0)
+	h.wantComment(9, "restored, 2 migrations undone and held")
+	h.wantComment(7, "2 migrations applied")
+}
+
+// silent is a GitHub that takes every request and never answers.
+type silent struct{}
+
+func (silent) RoundTrip(r *http.Request) (*http.Response, error) {
+	<-r.Context().Done()
+	return nil, r.Context().Err()
+}
+
+// TestSilentGitHub measures on a clock that passes at once how long a run waits.
+func TestSilentGitHub(t *testing.T) {
+	for name, tc := range map[string]struct {
+		event    event
+		mode     string
+		cancel   time.Duration // after which a signal comes, 0 for none
+		code     int
+		at, most time.Duration
+	}{
+		"look_up":                {push, "migrate", 0, 0, 0, 8 * time.Second},
+		"look_up_of_a_status":    {push, "status", 0, 0, 0, 8 * time.Second},
+		"comment":                {pullRequest, "status", 0, 0, 0, 30 * time.Second},
+		"cancelled_in_look_up":   {push, "migrate", time.Second, 130, 0, 3*time.Second + 100*time.Millisecond},
+		"cancelled_in_comment":   {pullRequest, "status", 5 * time.Second, 0, 0, 7*time.Second + 100*time.Millisecond},
+		"cancelled_before_a_run": {push, "status", time.Nanosecond, 130, 0, 2*time.Second + 100*time.Millisecond},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := workspace(t, sample())
+			file := filepath.Join(t.TempDir(), "event.json")
+			if err := os.WriteFile(file, []byte(tc.event.payload), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			env := map[string]string{"INPUT_MODE": tc.mode, "INPUT_ENVIRONMENT": "local", "INPUT_GITHUB-TOKEN": "t", "GITHUB_ACTIONS": "true", "GITHUB_WORKSPACE": dir,
+				"GITHUB_EVENT_NAME": tc.event.name, "GITHUB_EVENT_PATH": file, "GITHUB_REPOSITORY": "octo/shop", "GITHUB_REF": "refs/heads/main", "GITHUB_SHA": mergeSHA}
+			synctest.Test(t, func(t *testing.T) {
+				ctx, cancel := context.WithCancelCause(t.Context())
+				defer cancel(nil)
+				switch {
+				case tc.cancel == time.Nanosecond:
+					cancel(&cli.Interrupt{Signal: os.Interrupt})
+				case tc.cancel > 0:
+					time.AfterFunc(tc.cancel, func() { cancel(&cli.Interrupt{Signal: os.Interrupt}) })
+				}
+				var stdout, stderr bytes.Buffer
+				start := time.Now()
+				code := cli.Main(ctx, cli.Process{Program: "d1-rewind", Version: "test", Stdin: strings.NewReader(""), Stdout: &stdout, Stderr: &stderr,
+					Getenv: func(name string) string { return env[name] }, GitHub: silent{}})
+				run{code, stdout.String(), stderr.String()}.want(t, tc.code, "::warning title=d1-rewind::", "in time", "the report is in the job summary")
+				if took := time.Since(start); took > tc.most {
+					t.Errorf("it took %s, want at most %s", took, tc.most)
+				}
+				time.Sleep(time.Minute) // whatever is left ends within the bubble
+			})
+		})
 	}
 }
 
@@ -484,6 +592,10 @@ CREATE TRIGGER reveal BEFORE UPDATE ON secrets BEGIN SELECT RAISE(ABORT, 'it is 
 	h.run("migrate", "local").want(t, 1, "it is row-value")
 	if r := h.run("migrate", "local", "--format", "markdown"); strings.Contains(r.stdout, "row-value") {
 		t.Errorf("Markdown is for others:\n%s", r.stdout)
+	}
+	h.env["GITHUB_ACTIONS"] = "true" // a step's "run:"
+	if r := h.run("migrate", "local"); r.code != 1 || strings.Contains(r.stdout+r.stderr, "row-value") {
+		t.Errorf("a log is for others: exit %d\n%s%s", r.code, r.stdout, r.stderr)
 	}
 	// Words that stand in the files are known to whoever sees them.
 	h.write("migrations/0003_secret.sql", strings.Replace(files["migrations/0003_secret.sql"], "'it is ' || old.value", "'it isn''t allowed'", 1))

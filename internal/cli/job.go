@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -198,16 +199,27 @@ func (j *job) option(name, value string) string {
 // Prisma. A baseline takes over from them.
 var otherLedgers = []string{"__drizzle_migrations", "_prisma_migrations"}
 
-// releaseCommand is the command that applies also what is held.
+// releaseCommand is the command that applies also what is held, "" where no workflow does.
 func (j *job) releaseCommand() string {
 	if j.remote == nil || !j.onGitHub() {
 		return ownCommand(j.p, "migrate", j.given, j.settings["environment"], []string{"--release-hold"})
 	}
-	workflow := migrateWorkflow
-	if (j.command == "migrate" || j.event.Name == "push") && j.event.Workflow != "" {
-		workflow = j.event.Workflow
+	for _, workflow := range []string{j.event.Workflow, migrateWorkflow} {
+		if j.offersRelease(workflow) {
+			return j.dispatch(workflow, [2]string{"release-hold", "true"})
+		}
 	}
-	return j.dispatch(workflow, [2]string{"release-hold", "true"})
+	return ""
+}
+
+// offersRelease tells whether a workflow of the checkout can be started by hand to release a
+// hold. GitHub refuses inputs that a workflow does not have.
+func (j *job) offersRelease(workflow string) bool {
+	if workflow == "" {
+		return false
+	}
+	content, err := os.ReadFile(filepath.Join(j.event.Workspace, ".github", "workflows", workflow))
+	return err == nil && bytes.Contains(content, []byte("workflow_dispatch")) && bytes.Contains(content, []byte("release-hold:"))
 }
 
 // migrateWorkflow is what the project calls the workflow that migrates.
@@ -360,12 +372,12 @@ func (j *job) wireEngine(r *report.Report, configDir string, db wrangler.Databas
 		Now:            j.p.Now,
 		Sleep:          j.p.Sleep,
 		StatusCommand:  j.statusCommand(),
-		ReleaseCommand: j.releaseCommand(),
+		ReleaseCommand: cmp.Or(j.releaseCommand(), "run migrate with the input release-hold: true"),
 		RestoreCommand: func(to migration.Bookmark) string { return j.restoreCommand(to, "") },
 		OnBookmark:     j.onBookmark,
 		OnProgress:     j.progress,
 		Origin: migration.Origin{Commit: j.event.SHA, RunURL: j.event.RunURL(), Actor: j.event.Actor,
-			ToolVersion: version(j.p.Version)},
+			ToolVersion: j.p.version()},
 	}
 	if j.talk != nil {
 		j.engine.PullRequest = j.talk.pullRequest
@@ -642,10 +654,15 @@ func relative(path string) string {
 	return filepath.ToSlash(rel)
 }
 
-// version is the release's, or that of the module when "go install" built it.
-func version(v string) string {
+// version is the release's, that of the module when "go install" built it, or the one that a
+// workflow names: GitHub builds the image of an action without arguments.
+func (p Process) version() string {
+	v := p.Version
 	if v != "dev" {
 		return v
+	}
+	if ref := p.Getenv("GITHUB_ACTION_REF"); ref != "" && p.Getenv("INPUT_MODE") != "" {
+		return ref
 	}
 	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" && info.Main.Version != "(devel)" {
 		return info.Main.Version

@@ -31,8 +31,8 @@ func (j *job) wireRemote(ctx context.Context, r *report.Report) error {
 		return err
 	}
 	token := strings.TrimSpace(s["api-token"])
-	if token == "" && j.command == "status" && strings.HasPrefix(j.event.Name, "pull_request") {
-		j.offline = true // GitHub gives no secrets to a fork or to Dependabot
+	if token == "" && j.command == "status" && (strings.HasPrefix(j.event.Name, "pull_request") || j.event.Name == "merge_group") {
+		j.offline = true // GitHub gives no secrets to a fork or to Dependabot, a team none to pull requests
 		return nil
 	}
 	if token == "" {
@@ -54,7 +54,7 @@ func (j *job) wireRemote(ctx context.Context, r *report.Report) error {
 		// It may hold a password, so it is not quoted.
 		return &usageError{"CLOUDFLARE_API_BASE_URL is not the address of an API", "leave it unset, or set it to one like " + d1.DefaultBaseURL}
 	}
-	config := d1.Config{AccountID: account, Token: token, Agent: "d1-rewind/" + version(j.p.Version), BaseURL: base, Now: j.p.Now, Sleep: j.p.Sleep, Progress: j.progress}
+	config := d1.Config{AccountID: account, Token: token, Agent: "d1-rewind/" + j.p.version(), BaseURL: base, Now: j.p.Now, Sleep: j.p.Sleep, Progress: j.progress}
 	if s.on("verbose") || j.debug {
 		config.Trace = j.progress
 	}

@@ -41,7 +41,7 @@ func newTeam(t *testing.T) *team {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := &team{action: own, t: t, hub: githubtest.New(), cloud: d1test.New(), tools: t.TempDir(), ids: map[string]*d1test.Database{}, vars: map[string]string{"CLOUDFLARE_ACCOUNT_ID": d1test.Account}}
+	m := &team{action: own, t: t, hub: githubtest.New(), cloud: d1test.New(), tools: t.TempDir(), ids: map[string]*d1test.Database{}, vars: map[string]string{"CLOUDFLARE_ACCOUNT_ID": d1test.Account, "BASE_URL": "https://shop.test"}}
 	t.Cleanup(m.hub.Close)
 	t.Cleanup(m.cloud.Close)
 	files := map[string]string{
@@ -299,7 +299,7 @@ func TestStatusWorkflow(t *testing.T) {
 	run := githubtest.Run{Event: "pull_request", Changed: []string{"migrations/0001_users.sql"}, Payload: payload(githubtest.Repository)}
 	results := m.do("d1-status.yml", run)
 	for _, environment := range []string{"staging", "production"} {
-		r := m.want(results, environment, githubtest.Success, "1 pending")
+		r := m.want(results, "status of "+environment, githubtest.Success, "1 pending")
 		if r.Permissions["pull-requests"] != "write" || r.Permissions["contents"] != "read" || len(r.Permissions) != 2 {
 			t.Errorf("permissions %v", r.Permissions)
 		}
@@ -362,7 +362,7 @@ func TestOwnWorkflows(t *testing.T) {
 	m.source = workspace(t, files)
 	own := githubtest.ActionRepository
 	m.want(m.do("d1-status.yml", githubtest.Run{Repository: own, Event: "pull_request", Changed: []string{"examples/worker/migrations/0001_create_notes.sql"},
-		Payload: map[string]any{"action": "opened", "number": 5}}), "staging", githubtest.Success, "3 pending, 0 applied")
+		Payload: map[string]any{"action": "opened", "number": 5}}), "status of staging", githubtest.Success, "3 pending, 0 applied")
 	migrated := m.do("d1-migrate.yml", githubtest.Run{Repository: own, Event: "push"})
 	for _, job := range []string{"staging", "production"} {
 		if r := m.want(migrated, job, githubtest.Success, "applied 3 migrations", "up to date: 3 applied"); r.Outputs["bookmark"] == "" || r.Step("deploy the Worker").Conclusion != githubtest.Skipped {

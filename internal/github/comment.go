@@ -37,20 +37,22 @@ const CommentRoom = commentLimit - 256
 type written struct {
 	id      int64
 	url     string
+	login   string
 	run     RunID
 	essence string
+	touched bool // somebody has edited it
 }
 
 // Say makes text the one comment of its subject on a pull request, and returns the
 // comment's address. It looks at all comments, trusts only those of its own author, leaves
 // one of a newer run or with the same essence as it is, and removes doubles that jobs made
-// at the same time. left says why the comment was left alone, "" if it was written.
+// at the same time. newer is the run that has the last word, 0 if it is this one.
 //
 // https://docs.github.com/rest/issues/comments
-func (r *Repository) Say(ctx context.Context, number int, c Comment) (url, left string, err error) {
+func (r *Repository) Say(ctx context.Context, number int, c Comment) (url string, newer int64, err error) {
 	doing := fmt.Sprintf("comment on pull request #%d", number)
-	fail := func(err error) (string, string, error) {
-		return "", "", r.explain(doing, "pull-requests: write", err)
+	fail := func(err error) (string, int64, error) {
+		return "", 0, r.explain(doing, "pull-requests: write", err)
 	}
 	own, err := r.author(ctx)
 	if err != nil {
@@ -62,17 +64,17 @@ func (r *Repository) Say(ctx context.Context, number int, c Comment) (url, left 
 			return fail(err)
 		}
 		if len(there) > 0 {
-			url, left, err = r.update(ctx, there, c)
+			url, newer, err = r.update(ctx, there, c)
 			if gone(err) {
 				continue // deleted since it was listed
 			}
 			if err != nil {
 				return fail(err)
 			}
-			return url, left, nil
+			return url, newer, nil
 		}
 		if c.Known {
-			return "", "there is none, and this is no news", nil
+			return "", 0, nil
 		}
 		made, response, err := r.client.Issues.CreateComment(ctx, r.owner, r.name, number, &github.IssueComment{Body: new(c.body())})
 		if err != nil && response != nil && response.StatusCode < http.StatusInternalServerError {
@@ -86,19 +88,19 @@ func (r *Repository) Say(ctx context.Context, number int, c Comment) (url, left 
 		}
 		// Another job may have made one at the same moment.
 		if there, err = r.comments(ctx, number, own, c.Subject); err != nil || len(there) < 2 {
-			return made.GetHTMLURL(), "", nil
+			return made.GetHTMLURL(), 0, nil
 		}
-		if url, left, err = r.update(ctx, there, c); err == nil {
-			return url, left, nil
+		if url, newer, err = r.update(ctx, there, c); err == nil {
+			return url, newer, nil
 		}
-		return made.GetHTMLURL(), "", nil
+		return made.GetHTMLURL(), 0, nil
 	}
 	return fail(errors.New("GitHub did not take it, several times"))
 }
 
 // update writes c into the newest of the comments on its subject and removes the others.
 // Jobs that do so at the same time agree on which one stays.
-func (r *Repository) update(ctx context.Context, there []written, c Comment) (url, left string, err error) {
+func (r *Repository) update(ctx context.Context, there []written, c Comment) (url string, newer int64, err error) {
 	stays := there[0]
 	for _, w := range there[1:] {
 		if stays.run.less(w.run) {
@@ -108,28 +110,25 @@ func (r *Repository) update(ctx context.Context, there []written, c Comment) (ur
 	none := RunID{}
 	switch {
 	case c.Run != none && c.Run.less(stays.run):
-		left = fmt.Sprintf("run %d, which is newer, has written it", stays.run.ID)
-	case stays.essence == c.essence():
-		if stays.run != c.Run {
-			left = "it says the same already"
-		}
+		newer = stays.run.ID
+	case stays.essence == c.essence() && !stays.touched:
 	default:
 		if c.Run == none {
 			c.Run = stays.run
 		}
 		if _, _, err = r.client.Issues.EditComment(ctx, r.owner, r.name, stays.id, &github.IssueComment{Body: new(c.body())}); err != nil {
-			return "", "", err
+			return "", 0, err
 		}
 	}
 	for _, double := range there {
-		if double.id == stays.id {
+		if double.id == stays.id || double.login != stays.login {
 			continue
 		}
 		if _, err := r.client.Issues.DeleteComment(ctx, r.owner, r.name, double.id); err != nil && !gone(err) {
 			break // the next run tries again
 		}
 	}
-	return stays.url, left, nil
+	return stays.url, newer, nil
 }
 
 // author is whose comments are ours.
@@ -167,8 +166,11 @@ func (r *Repository) comments(ctx context.Context, number int, own author, subje
 			return nil, err
 		}
 		for _, c := range page {
+			if c == nil {
+				continue
+			}
 			if w, ok := read(c.GetBody(), subject); ok && own.wrote(c) {
-				w.id, w.url = c.GetID(), c.GetHTMLURL()
+				w.id, w.url, w.login = c.GetID(), c.GetHTMLURL(), c.GetUser().GetLogin()
 				ours = append(ours, w)
 			}
 		}
@@ -180,10 +182,11 @@ func (r *Repository) comments(ctx context.Context, number int, own author, subje
 
 // The marker is the comment's last line. What a report quotes can't forge it: nothing of the
 // report stands behind that line.
-var marker = regexp.MustCompile(`(?:^|\n)<!-- d1-rewind:v1 subject=([0-9a-f]{32}) run=(\d+)\.(\d+) essence=([0-9a-f]{32}) -->\s*$`)
+var marker = regexp.MustCompile(`^((?s:.*)\n)<!-- d1-rewind:v1 subject=([0-9a-f]{32}) run=(\d{1,18})\.(\d{1,18}) essence=([0-9a-f]{32}) text=([0-9a-f]{32}) -->\s*$`)
 
 func (c Comment) body() string {
-	return fmt.Sprintf("%s\n<!-- d1-rewind:v1 subject=%s run=%d.%d essence=%s -->", strings.TrimRight(c.Text, "\n"), digest(c.Subject), c.Run.ID, c.Run.Attempt, c.essence())
+	text := strings.TrimRight(c.Text, "\n") + "\n"
+	return fmt.Sprintf("%s<!-- d1-rewind:v1 subject=%s run=%d.%d essence=%s text=%s -->", text, digest(c.Subject), c.Run.ID, c.Run.Attempt, c.essence(), digest(text))
 }
 
 func (c Comment) essence() string { return digest(c.Essence) }
@@ -191,12 +194,12 @@ func (c Comment) essence() string { return digest(c.Essence) }
 // read reads the marker of a comment, if it has one for the subject.
 func read(body, subject string) (written, bool) {
 	found := marker.FindStringSubmatch(strings.ReplaceAll(body, "\r\n", "\n"))
-	if found == nil || found[1] != digest(subject) {
+	if found == nil || found[2] != digest(subject) {
 		return written{}, false
 	}
-	w := written{essence: found[4]}
-	w.run.ID, _ = strconv.ParseInt(found[2], 10, 64)
-	w.run.Attempt, _ = strconv.ParseInt(found[3], 10, 64)
+	w := written{essence: found[5], touched: found[6] != digest(found[1])}
+	w.run.ID, _ = strconv.ParseInt(found[3], 10, 64) // 18 digits fit
+	w.run.Attempt, _ = strconv.ParseInt(found[4], 10, 64)
 	return w, true
 }
 

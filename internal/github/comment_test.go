@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -57,13 +59,13 @@ var (
 	mallory = githubtest.Identity{Login: "mallory", Type: "User"}
 )
 
-func say(t *testing.T, r *github.Repository, c github.Comment) (url, left string) {
+func say(t *testing.T, r *github.Repository, c github.Comment) (url string, newer int64) {
 	t.Helper()
-	url, left, err := r.Say(t.Context(), 7, c)
+	url, newer, err := r.Say(t.Context(), 7, c)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return url, left
+	return url, newer
 }
 
 func TestSay(t *testing.T) {
@@ -83,16 +85,16 @@ func TestSay(t *testing.T) {
 		t.Errorf("comments (-want +got):\n%s", diff)
 	}
 	s.Requests()
-	if _, left := say(t, r, comment("staging", "applied", 3)); left == "" {
-		t.Error("an unchanged comment was not left alone")
+	if _, newer := say(t, r, comment("staging", "applied", 3)); newer != 0 {
+		t.Errorf("run %d, an older one, has the last word", newer)
 	}
 	for _, request := range s.Requests() {
 		if !strings.HasPrefix(request, "GET ") {
 			t.Errorf("unchanged, but %s", request)
 		}
 	}
-	if _, left := say(t, r, comment("staging", "2 pending", 1)); !strings.Contains(left, "newer") {
-		t.Errorf("an older run: left = %q", left)
+	if _, newer := say(t, r, comment("staging", "2 pending", 1)); newer != 2 {
+		t.Errorf("an older run: newer = %d", newer)
 	}
 	say(t, r, comment("staging", "failed", 2)) // another step of the run that wrote it
 	if got := bodies(s, 7)[130]; got != "failed" {
@@ -102,8 +104,13 @@ func TestSay(t *testing.T) {
 	if got := bodies(s, 7)[130]; got != "by hand" {
 		t.Errorf("without a run: %q", got)
 	}
-	if _, left := say(t, r, comment("staging", "old", 1)); left == "" {
+	if _, newer := say(t, r, comment("staging", "old", 1)); newer != 2 {
 		t.Error("the run was forgotten where a comment without one was written")
+	}
+	rerun := comment("staging", "run 1, started again", 1)
+	rerun.Run.Attempt = 2
+	if say(t, r, rerun); bodies(s, 7)[130] != rerun.Text {
+		t.Errorf("somebody started run 1 again, and its comment is %q", bodies(s, 7)[130])
 	}
 	s.Change(func() { s.Comments = nil }) // somebody deletes all of them
 	say(t, r, comment("staging", "2 pending", 4))
@@ -122,10 +129,11 @@ func TestSayTrustsItsOwnAuthor(t *testing.T) {
 	s.Add(7, mallory, forged)
 	s.Add(7, bot, "```\n"+forged+"\n```") // a bot that quotes it
 	s.Add(7, bot, forged+"\nand more")
+	s.Add(7, bot, strings.Replace(forged, "run=1.1", "run=99999999999999999999.1", 1)) // no number that we write
 	say(t, shop(t, s, githubtest.RunnerToken), comment("staging", "mine", 2))
 	say(t, shop(t, s, githubtest.PersonToken), comment("staging", "ada's", 3))
 	say(t, shop(t, s, githubtest.PersonToken), comment("staging", "ada's again", 4))
-	if diff := cmp.Diff([]string{"by the bot", "```\nby the bot", "by the bot", "mine", "ada's again"}, bodies(s, 7)); diff != "" {
+	if diff := cmp.Diff([]string{"by the bot", "```\nby the bot", "by the bot", "by the bot", "mine", "ada's again"}, bodies(s, 7)); diff != "" {
 		t.Errorf("comments (-want +got):\n%s", diff)
 	}
 	s.Change(func() {
@@ -134,8 +142,19 @@ func TestSayTrustsItsOwnAuthor(t *testing.T) {
 		}
 	})
 	say(t, shop(t, s, githubtest.PersonToken), comment("staging", "ada's third", 5))
-	if got := len(s.On(7)); got != 5 {
-		t.Errorf("%d comments after one was edited by hand, want 5", got)
+	if got := len(s.On(7)); got != 6 {
+		t.Errorf("%d comments after one was edited by hand, want 6", got)
+	}
+	s.Change(func() { s.Comments[5].Body = strings.Replace(s.Comments[5].Body, "ada's third", "all fine", 1) })
+	say(t, shop(t, s, githubtest.PersonToken), comment("staging", "ada's third", 6))
+	if got := bodies(s, 7)[5]; got != "ada's third" {
+		t.Errorf("what somebody wrote into it stays: %q", got)
+	}
+	// Another bot's comment is not ours to remove, whatever we take it for.
+	echo := s.Add(7, githubtest.Identity{Login: "echo[bot]", Type: "Bot"}, s.On(7)[4].Body)
+	say(t, shop(t, s, githubtest.RunnerToken), comment("staging", "mine again", 7))
+	if !slices.ContainsFunc(s.On(7), func(c githubtest.Comment) bool { return c.ID == echo }) {
+		t.Error("a comment of another bot was removed")
 	}
 }
 
@@ -269,8 +288,12 @@ func TestSayLostAnswer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if url, left := say(t, r, comment("staging", "text", 1)); url == "" || left != "" {
-		t.Errorf("Say() = %q, %q", url, left)
+	if url, newer := say(t, r, comment("staging", "text", 1)); url == "" || newer != 0 {
+		t.Errorf("Say() = %q, %d", url, newer)
+	}
+	posts := slices.DeleteFunc(s.Requests(), func(r string) bool { return !strings.HasPrefix(r, "POST") })
+	if len(posts) != 1 {
+		t.Errorf("%d POSTs, want 1", len(posts))
 	}
 	if got := len(s.On(7)); got != 1 || !lost {
 		t.Errorf("%d comments, want 1", got)
@@ -330,5 +353,83 @@ func TestNewRepositoryRefuses(t *testing.T) {
 		if _, err := github.NewRepository(config); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "secret") {
 			t.Errorf("NewRepository(%+v) = %v, want %q", config, err, want)
 		}
+	}
+}
+
+// The token goes to GitHub's API and nowhere else, and no answer brings it back into a text.
+func TestTokenStays(t *testing.T) {
+	t.Parallel()
+	var seen []string
+	other := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { seen = append(seen, r.Header.Get("Authorization")) }))
+	defer other.Close()
+	s := hub(t)
+	r := shop(t, s, githubtest.RunnerToken)
+	answers := map[string]func(w http.ResponseWriter, r *http.Request){
+		"redirect": func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, strings.Replace(other.URL, "127.0.0.1", "localhost", 1), http.StatusTemporaryRedirect)
+		},
+		"message": func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(http.StatusUnprocessableEntity)
+			fmt.Fprintf(w, `{"message":"no %s","errors":[{"message":"not %s"}]}`, githubtest.RunnerToken, githubtest.RunnerToken)
+		},
+		"broken": func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Location", "http://"+githubtest.RunnerToken+":x/%zz")
+			w.WriteHeader(http.StatusTemporaryRedirect)
+		},
+	}
+	for name, answer := range answers {
+		s.Change(func() {
+			s.Fault = func(w http.ResponseWriter, r *http.Request) bool { answer(w, r); return true }
+		})
+		_, _, err := r.Say(t.Context(), 7, comment("staging", "text", 1))
+		_, lookup := r.Merged(t.Context(), "refs/heads/main", "sha")
+		if text := fmt.Sprint(err, lookup); err == nil || lookup == nil || strings.Contains(text, githubtest.RunnerToken) {
+			t.Errorf("%s: %s", name, text)
+		}
+	}
+	if len(seen) > 0 {
+		t.Errorf("another host was asked, with %q", seen)
+	}
+}
+
+// What GitHub does not send today must not end a run tomorrow.
+func TestStrangeAnswers(t *testing.T) {
+	t.Parallel()
+	s := hub(t)
+	r := shop(t, s, githubtest.RunnerToken)
+	for _, body := range []string{`[null]`, `[{}]`, `[{"user":null,"body":null,"base":null,"merged_at":null}]`, `null`, `{}`, `[`, ``, strings.Repeat("[", 10000)} {
+		s.Change(func() {
+			s.Fault = func(w http.ResponseWriter, r *http.Request) bool {
+				if r.Method == http.MethodGet && strings.HasSuffix(r.URL.Path, "s") {
+					_, _ = fmt.Fprint(w, body)
+					return true
+				}
+				return false
+			}
+		})
+		_, _, err := r.Say(t.Context(), 7, comment("staging", "text", 1))
+		numbers, lookup := r.Merged(t.Context(), "refs/heads/main", "sha")
+		t.Logf("%.20q: %v, %v, %v", body, err, numbers, lookup)
+		if len(numbers) > 0 {
+			t.Errorf("%q: found %v", body, numbers)
+		}
+	}
+}
+
+// One commit whose pull request can't be found out does not hide the others'.
+func TestMergedInPart(t *testing.T) {
+	t.Parallel()
+	s := hub(t)
+	s.Pulls = []githubtest.Pull{{Number: 11, Base: "main", Merged: true, MergeSHA: "good"}}
+	s.Fault = func(w http.ResponseWriter, r *http.Request) bool {
+		if strings.Contains(r.URL.Path, "bad") {
+			w.WriteHeader(http.StatusBadGateway)
+			return true
+		}
+		return false
+	}
+	got, err := shop(t, s, githubtest.RunnerToken).Merged(t.Context(), "refs/heads/main", "bad", "good")
+	if diff := cmp.Diff([]int{11}, got); diff != "" || err == nil || !strings.Contains(err.Error(), "commit bad") {
+		t.Errorf("Merged() (-want +got): %v\n%s", err, diff)
 	}
 }

@@ -32,8 +32,13 @@ type Event struct {
 // RunID is none.
 type RunID struct{ ID, Attempt int64 }
 
+// less tells whether r was started before other. Somebody starts a run again after having
+// seen what came of it and of others, so that a second attempt is older than none.
 func (r RunID) less(other RunID) bool {
-	return r.ID < other.ID || r.ID == other.ID && r.Attempt < other.Attempt
+	if r.ID == other.ID {
+		return r.Attempt < other.Attempt
+	}
+	return r.ID < other.ID && r.Attempt < 2
 }
 
 // payload is what is read of an event file.
@@ -78,8 +83,8 @@ func (r *Runner) Event() Event {
 	}
 	e.Run.ID, _ = strconv.ParseInt(r.getenv("GITHUB_RUN_ID"), 10, 64)
 	e.Run.Attempt, _ = strconv.ParseInt(r.getenv("GITHUB_RUN_ATTEMPT"), 10, 64)
-	if file, _, ok := strings.Cut(r.getenv("GITHUB_WORKFLOW_REF"), "@"); ok {
-		e.Workflow = path.Base(file)
+	if ref := r.getenv("GITHUB_WORKFLOW_REF"); strings.Contains(ref, "@refs/") {
+		e.Workflow = path.Base(ref[:strings.LastIndex(ref, "@refs/")])
 	}
 	var p payload
 	if data, err := os.ReadFile(r.getenv("GITHUB_EVENT_PATH")); err != nil || json.Unmarshal(data, &p) != nil {
@@ -91,7 +96,7 @@ func (r *Runner) Event() Event {
 		if e.PullRequest = p.PullRequest.Number; e.PullRequest == 0 {
 			e.PullRequest = p.Number
 		}
-		e.Fork = p.PullRequest.Head.Repo.elsewhere(e.Repository)
+		e.Fork = e.Name == "pull_request" && p.PullRequest.Head.Repo.elsewhere(e.Repository)
 		if p.PullRequest.Head.SHA != "" && e.Name != "pull_request_target" { // which checks out the base
 			e.SHA = p.PullRequest.Head.SHA
 		}
@@ -107,6 +112,10 @@ func (r *Runner) Event() Event {
 		if e.FromPullRequest && len(p.WorkflowRun.PullRequests) > 0 {
 			e.PullRequest = p.WorkflowRun.PullRequests[0].Number
 		}
+	case slices.Contains([]string{"deployment", "deployment_status", "check_run", "check_suite", "status"}, e.Name):
+		e.FromPullRequest = true // they may be about any commit
+	case p.PullRequest.Number > 0, p.Issue.PullRequest != nil:
+		e.FromPullRequest, e.PullRequest = true, max(p.PullRequest.Number, p.Issue.Number)
 	case e.Name == "push":
 		e.Commits = append(e.Commits, e.SHA)
 		for _, c := range slices.Backward(p.Commits) {

@@ -1,9 +1,12 @@
 package github
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"slices"
@@ -49,7 +52,7 @@ func NewRepository(c Config) (*Repository, error) {
 	if transport == nil {
 		transport = http.DefaultTransport
 	}
-	client := github.NewClient(&http.Client{Timeout: requestTimeout, Transport: patient{transport, c.Sleep}}).WithAuthToken(c.Token)
+	client := github.NewClient(&http.Client{Timeout: requestTimeout, Transport: patient{transport, c.Sleep}, CheckRedirect: sameHost}).WithAuthToken(c.Token)
 	client.UserAgent = c.Agent
 	if c.APIURL != "" {
 		at, err := url.Parse(strings.TrimRight(c.APIURL, "/") + "/")
@@ -60,6 +63,18 @@ func NewRepository(c Config) (*Repository, error) {
 	}
 	return &Repository{client: client, owner: owner, name: name, token: c.Token, fork: c.Fork, sleep: c.Sleep}, nil
 }
+
+// sameHost follows a redirect, as that of a renamed repository, only where the token may go:
+// go-github adds it to every request.
+func sameHost(request *http.Request, via []*http.Request) error {
+	if first := via[0].URL; request.URL.Host != first.Host || request.URL.Scheme != first.Scheme || len(via) > 5 {
+		return http.ErrUseLastResponse
+	}
+	return nil
+}
+
+// answerLimit bounds an answer: a page of comments has at most about 25 MB.
+const answerLimit = 32 << 20
 
 // attempts is how often a request is sent that may be sent again.
 const attempts = 3
@@ -78,6 +93,9 @@ func (t patient) RoundTrip(request *http.Request) (*http.Response, error) {
 	for attempt := 1; ; attempt++ {
 		response, err := t.next.RoundTrip(request)
 		passing := err != nil || response.StatusCode >= http.StatusInternalServerError
+		if err == nil {
+			response.Body = limited{io.LimitReader(response.Body, answerLimit), response.Body}
+		}
 		if !passing || attempt == attempts || request.Method == http.MethodPost || request.Context().Err() != nil {
 			return response, err
 		}
@@ -102,12 +120,17 @@ func (t patient) RoundTrip(request *http.Request) (*http.Response, error) {
 	}
 }
 
+type limited struct {
+	io.Reader
+	io.Closer
+}
+
 // perPage is the most that GitHub puts on one page.
 // https://docs.github.com/rest/using-the-rest-api/using-pagination-in-the-rest-api
 const perPage = 100
 
 // Merged returns the numbers of the pull requests that commits were merged by into ref, in
-// the order of the commits. It serves squash, rebase, merge commits and the merge queue:
+// the order of the commits, as far as they could be found out. It serves squash, rebase, merge commits and the merge queue:
 // GitHub knows the merged pull request of each
 // (https://docs.github.com/rest/commits/commits#list-pull-requests-associated-with-a-commit).
 func (r *Repository) Merged(ctx context.Context, ref string, commits ...string) ([]int, error) {
@@ -115,18 +138,24 @@ func (r *Repository) Merged(ctx context.Context, ref string, commits ...string) 
 	if !isBranch {
 		return nil, nil
 	}
-	var numbers []int
+	var (
+		numbers []int
+		failed  error
+	)
 	for _, commit := range commits {
 		var found []*github.PullRequest
 		for page := 1; page != 0; {
 			pulls, response, err := r.client.PullRequests.ListPullRequestsWithCommit(ctx, r.owner, r.name, commit, &github.ListOptions{Page: page, PerPage: perPage})
 			if err != nil {
-				return numbers, r.explain("find the pull request of commit "+commit, "pull-requests: read", err)
+				failed = cmp.Or(failed, r.explain("find the pull request of commit "+commit, "pull-requests: read", err))
+				break
 			}
 			found = append(found, pulls...)
 			page = response.NextPage
 		}
-		merged := slices.DeleteFunc(found, func(p *github.PullRequest) bool { return p.MergedAt == nil || p.GetBase().GetRef() != branch })
+		merged := slices.DeleteFunc(found, func(p *github.PullRequest) bool {
+			return p == nil || p.MergedAt == nil || p.GetBase().GetRef() != branch
+		})
 		// One that this commit is the merge of goes before one that only has it among its commits.
 		slices.SortStableFunc(merged, func(a, b *github.PullRequest) int {
 			if own, other := a.GetMergeCommitSHA() == commit, b.GetMergeCommitSHA() == commit; own != other {
@@ -141,7 +170,7 @@ func (r *Repository) Merged(ctx context.Context, ref string, commits ...string) 
 			numbers = append(numbers, merged[0].GetNumber())
 		}
 	}
-	return numbers, nil
+	return numbers, failed
 }
 
 // explain says what failed and what to do about it. permission is what the workflow has to
@@ -152,6 +181,9 @@ func (r *Repository) explain(doing, permission string, err error) error {
 	}
 	if _, ok := errors.AsType[*github.AbuseRateLimitError](err); ok {
 		return fmt.Errorf("%s: GitHub asks for fewer requests at a time (secondary rate limit)", doing)
+	}
+	if timeout, ok := errors.AsType[net.Error](err); ok && timeout.Timeout() || errors.Is(err, context.Canceled) {
+		return fmt.Errorf("%s: GitHub did not answer in time", doing)
 	}
 	failed, ok := errors.AsType[*github.ErrorResponse](err)
 	if !ok {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/d1-rewind/d1-rewind/internal/statement"
 )
@@ -111,6 +112,10 @@ func (e *Engine) outcome(ctx context.Context, cause error, batch Batch, group []
 	}
 	unclear, isUnclear := errors.AsType[*ApplyError](cause)
 	refused, isRefused := errors.AsType[*StatementError](cause)
+	computed := ""
+	if isRefused {
+		computed = e.computed(refused)
+	}
 	notApplied := func() error {
 		if ctx.Err() != nil {
 			return ctx.Err()
@@ -176,7 +181,7 @@ func (e *Engine) outcome(ctx context.Context, cause error, batch Batch, group []
 		result.Rival = true
 		return false, errRival
 	default:
-		return false, &Problem{Kind: Unknown, Err: fmt.Errorf("%d of %d migrations of one transaction are in the ledger, but no run's journal row: %w", present, len(group), cause),
+		return false, &Problem{Kind: Unknown, Err: fmt.Errorf("%d of %d migrations of one transaction are in the ledger, but no run's journal row: %w", present, len(group), cause), Computed: computed,
 			State: "either the service did not keep the transaction whole, or another tool applied them at the same moment; nothing more was touched",
 			Next:  "compare the schema with the files, or go back: " + e.restoreCommand(result.Bookmark)}
 	}
@@ -221,9 +226,7 @@ func (e *Engine) stateAfter(result *Result) string {
 // locate names file, line and statement of what the database refused.
 func (e *Engine) locate(refused *StatementError, batch Batch, plan []Migration) *Problem {
 	p := &Problem{Err: refused, Next: "mend the statement and run again"}
-	if refused.computed() && !e.written(refused.Text) {
-		p.Computed = refused.Text
-	}
+	p.Computed = e.computed(refused)
 	if strings.Contains(refused.Text, " already exists") {
 		p.Next += "; if the database had its tables before its first migration here, record what is there: d1-rewind baseline"
 	}
@@ -264,13 +267,39 @@ func (e *Engine) locate(refused *StatementError, batch Batch, plan []Migration) 
 	return p
 }
 
-// written tells whether the words of a refusal stand in the migrations themselves, so that
-// whoever sees the files knows them already.
-func (e *Engine) written(words string) bool {
-	words, _, _ = strings.Cut(words, ": SQLITE_")
-	literal := strings.ReplaceAll(words, "'", "''")
+// computed returns the message of a refusal if it may hold a row's value: words that an
+// expression has made, and that don't stand in the migrations themselves.
+func (e *Engine) computed(refused *StatementError) string {
+	raised, quoted := refused.computed()
+	if raised == "" && quoted == "" {
+		return ""
+	}
 	files, err := e.Directory.Read()
-	return err == nil && slices.ContainsFunc(files, func(m Migration) bool {
-		return slices.ContainsFunc(m.Statements, func(s statement.Statement) bool { return strings.Contains(s.SQL, literal) })
-	})
+	if err != nil {
+		return refused.Text
+	}
+	known := map[string]bool{}
+	for _, m := range files {
+		for _, s := range m.Statements {
+			for _, token := range statement.Normalize(s.SQL) {
+				known[strings.ReplaceAll(strings.Trim(token, "'\""), "''", "'")] = true
+				if strings.HasPrefix(token, "'") { // a literal may hold a path or a query
+					for _, word := range words(token) {
+						known[word] = true
+					}
+				}
+			}
+		}
+	}
+	if raised != "" && !known[raised] {
+		return refused.Text
+	}
+	if slices.ContainsFunc(words(quoted), func(word string) bool { return !known[word] && !known[strings.ToLower(word)] }) {
+		return refused.Text
+	}
+	return ""
+}
+
+func words(text string) []string {
+	return strings.FieldsFunc(text, func(r rune) bool { return r != '_' && !unicode.IsLetter(r) && !unicode.IsDigit(r) })
 }

@@ -35,8 +35,8 @@ type Engine struct {
 	Locate func(ctx context.Context, batch Batch, refused *StatementError) *StatementError
 
 	// PullRequest returns the number of the pull request that the run belongs to, "" for none. It
-	// is asked as late as a journal row is made; nil: Origin says it.
-	PullRequest func() string
+	// is asked before a write, may take a while, and ends with ctx; nil: Origin says it.
+	PullRequest func(ctx context.Context) string
 
 	// StatusCommand is the command that shows this environment's status, complete; "": in short.
 	StatusCommand string
@@ -158,6 +158,7 @@ func (e *Engine) Migrate(ctx context.Context, o MigrateOptions) (result Result, 
 			}
 			backup = nil // a second one would have in it what this run has applied
 		}
+		e.belong(ctx)
 		if e.Now().Sub(result.bookmarkAt) > freshness && len(result.Applied) == 0 {
 			if err := e.bookmark(ctx, &result); err != nil {
 				return result.Settle(err)
@@ -414,11 +415,7 @@ func (e *Engine) journalled(batch Batch, entry Entry) Batch {
 }
 
 func (e *Engine) entry(kind string, bookmark Bookmark) Entry {
-	entry := Entry{Run: rand.Text(), Kind: kind, At: timestamp(e.Now()), Bookmark: bookmark, Origin: e.Origin}
-	if e.PullRequest != nil {
-		entry.Origin.PullRequest = e.PullRequest()
-	}
-	return entry
+	return Entry{Run: rand.Text(), Kind: kind, At: timestamp(e.Now()), Bookmark: bookmark, Origin: e.Origin}
 }
 
 func (e *Engine) rehearse(ctx context.Context, result *Result, plan []Migration) error {
@@ -490,20 +487,26 @@ func (r Result) Settle(err error) (Result, error) {
 	return r, err
 }
 
+// belong finds out, once, which pull request the run belongs to.
+func (e *Engine) belong(ctx context.Context) {
+	if e.PullRequest != nil {
+		e.Origin.PullRequest, e.PullRequest = e.PullRequest(ctx), nil
+	}
+}
+
 // UndonePullRequests returns the pull requests whose runs a restore undid, the newest first,
 // and those of runs that an undone restore had undone.
-func (r Result) UndonePullRequests() []string {
+func (r Result) UndonePullRequests() []string { return pullRequests(r.UndoneRuns) }
+
+func pullRequests(entries []Entry) []string {
 	var numbers []string
-	var add func([]Entry)
-	add = func(entries []Entry) {
-		for _, e := range slices.Backward(entries) {
-			if n := e.Origin.PullRequest; n != "" && !slices.Contains(numbers, n) {
+	for _, e := range slices.Backward(entries) {
+		for _, n := range slices.Concat([]string{e.Origin.PullRequest}, pullRequests(e.Undone), e.PullRequests) {
+			if n != "" && !slices.Contains(numbers, n) {
 				numbers = append(numbers, n)
 			}
-			add(e.Undone)
 		}
 	}
-	add(r.UndoneRuns)
 	return numbers
 }
 

@@ -7,7 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
+	"regexp"
 	"strings"
 	"time"
 )
@@ -84,14 +84,29 @@ type StatementError struct {
 
 func (e *StatementError) Error() string { return e.Text }
 
-// computed tells whether SQLite may have the message from an expression: RAISE takes one
-// since 3.47, and some functions quote their argument. What it says of a constraint by itself
-// names columns only.
-func (e *StatementError) computed() bool {
-	own := []string{"UNIQUE constraint failed", "NOT NULL constraint failed", "CHECK constraint failed", "FOREIGN KEY constraint failed", "PRIMARY KEY", "cannot store "}
-	quotes := []string{"bad JSON path", "JSON path error", "fts5: "}
-	starts := func(with string) bool { return strings.HasPrefix(e.Text, with) }
-	return slices.ContainsFunc(quotes, starts) || strings.Contains(e.Text, "SQLITE_CONSTRAINT") && !slices.ContainsFunc(own, starts)
+// What SQLite says by itself of a violated constraint names tables, columns and indexes.
+var ownWords = regexp.MustCompile(`^((UNIQUE|NOT NULL|PRIMARY KEY) constraint failed: (index '.*'|[^:]+\.[^:]+)|(CHECK constraint failed|FOREIGN KEY constraint failed|cannot store ).*|datatype mismatch)(: SQLITE_|$)`)
+
+// Some functions quote an argument, which may be a row's value. FTS5 quotes columns of a query.
+var quotingWords = regexp.MustCompile(`^(?:bad JSON path|JSON path error near|fts5: [a-z ]+|unknown special query|parse error in rank function|no such column):? (.*)$`)
+
+// code is what D1 adds to SQLite's message.
+var code = regexp.MustCompile(`: SQLITE_[A-Z]+( \(extended: SQLITE_[A-Z_]+\))?( \[code: \d+\])?$`)
+
+// hint is what SQLite adds to a name that it does not know.
+const hint = `" - should this be a string literal in single-quotes?`
+
+// computed returns what SQLite may have from an expression: the words of a RAISE, which takes
+// one since 3.47, or those that a function quotes of its argument; "" for none.
+func (e *StatementError) computed() (raised, quoted string) {
+	words := code.ReplaceAllString(e.Text, "")
+	if quoting := quotingWords.FindStringSubmatch(words); quoting != nil {
+		return "", strings.TrimSuffix(quoting[1], hint)
+	}
+	if strings.Contains(e.Text, "SQLITE_CONSTRAINT_TRIGGER") || strings.Contains(e.Text, "SQLITE_CONSTRAINT") && !ownWords.MatchString(e.Text) {
+		return words, ""
+	}
+	return "", ""
 }
 
 // ApplyError is what an environment knows about a write that was not answered with a

@@ -40,6 +40,7 @@ type Entry struct {
 	Hold          []File   `json:"hold,omitempty"`          // what is held from this row on
 	SetsHold      bool     `json:"setsHold,omitempty"`      // whether Hold says anything
 	Undone        []Entry  `json:"undone,omitempty"`        // restore: the journal rows that travelled back with the database
+	PullRequests  []string `json:"pullRequests,omitempty"`  // within Undone: those of the rows that this one had undone
 	WorkerVersion string   `json:"workerVersion,omitempty"` // deployed when the run began
 	Origin        Origin   `json:"origin"`
 }
@@ -323,6 +324,9 @@ func (r recorded) held() []File {
 // last returns the newest run that changed what is applied and left its row, nil for none.
 func (r recorded) last() *Entry {
 	for _, e := range slices.Backward(r.journal) {
+		if !e.Bookmark.valid() {
+			continue // nobody can go back to that
+		}
 		if e.Kind == "restore" || e.Kind == "migrate" && slices.ContainsFunc(e.Migrations, func(f File) bool { return r.applied(f.Name) }) {
 			return &e
 		}

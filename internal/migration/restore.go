@@ -49,6 +49,7 @@ func (e *Engine) Restore(ctx context.Context, o RestoreOptions) (Result, error) 
 	if err := ctx.Err(); err != nil {
 		return result.Settle(err)
 	}
+	e.belong(ctx)
 	if o.RollbackWorker {
 		if err := e.rollbackWorker(ctx, &result, o, before); err != nil {
 			return result.Settle(err)
@@ -75,9 +76,14 @@ func (e *Engine) Restore(ctx context.Context, o RestoreOptions) (Result, error) 
 		e.progress("this takes back " + strings.Join(undoes, ", "))
 	}
 	e.progress(fmt.Sprintf("restoring the database to %s; %s undoes that", result.Target, result.Bookmark))
+	// As far as bookmarks tell; the restored database knows better, if it can be asked.
+	result.UndoneRuns = slices.DeleteFunc(slices.Clone(before.journal), func(j Entry) bool { return j.Bookmark < result.Target })
 	undo, err := e.Environment.Restore(ctx, result.Target)
 	if err != nil {
 		if undo, err = e.restored(ctx, &result, before, err); err != nil {
+			if p, ok := errors.AsType[*Problem](err); !ok || p.Kind != Unknown {
+				result.UndoneRuns = nil
+			}
 			return result.Settle(err)
 		}
 		result.Warnings = append(result.Warnings, fmt.Sprintf("the answer to the restore was lost: %s is the last bookmark known from before it, and lacks what was written in the moment between", undo))
@@ -239,11 +245,7 @@ func (e *Engine) hold(ctx context.Context, result *Result, before recorded) erro
 	}
 	var holding []File
 	result.Undone, holding = holdAfter(held, before, after)
-	for _, j := range before.journal {
-		if !after.has(j.Run) {
-			result.UndoneRuns = append(result.UndoneRuns, j)
-		}
-	}
+	result.UndoneRuns = slices.DeleteFunc(slices.Clone(before.journal), func(j Entry) bool { return after.has(j.Run) })
 	if !e.Journal {
 		holding, after.journal = nil, nil
 	}
@@ -254,7 +256,8 @@ func (e *Engine) hold(ctx context.Context, result *Result, before recorded) erro
 		entry := e.entry("restore", result.PreviousBookmark)
 		entry.Migrations, entry.Hold, entry.SetsHold = result.Undone, holding, true
 		for _, j := range result.UndoneRuns {
-			j.Undone = nil // each row keeps its own; nesting them would grow without end
+			// Each row keeps its own; nesting them would grow without end.
+			j.PullRequests, j.Undone = pullRequests([]Entry{{Undone: j.Undone, PullRequests: j.PullRequests}}), nil
 			entry.Undone = append(entry.Undone, j)
 		}
 		if err := e.commit(ctx, e.journalled(Batch{}, entry), time.Time{}, nil, result); err != nil {
@@ -370,6 +373,7 @@ func (e *Engine) Baseline(ctx context.Context, to string, force bool, prove func
 				return result.Settle(err)
 			}
 		}
+		e.belong(ctx)
 		if e.Now().Sub(result.bookmarkAt) > freshness {
 			if err := e.bookmark(ctx, &result); err != nil {
 				return result.Settle(err)

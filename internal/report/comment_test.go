@@ -106,6 +106,8 @@ func comments() map[string]report.Report {
 		"undone": r("restore", migration.Result{Status: migration.Restored, Target: before, PreviousBookmark: undo, Comparison: migration.Comparison{Applied: []string{"0007_orders.sql"}}}, back),
 		"not_held": r("restore", migration.Result{Status: migration.Failure, Target: before, PreviousBookmark: undo, Undone: []migration.File{{Name: "0007_orders.sql"}}}, back,
 			fails(migration.Problem{Err: errors.New("restored, NOT held: HTTP 503"), State: "the database is back, but the next migrate will apply again what the restore undid", Next: "remove or mend these files"})),
+		"half_way": r("restore", migration.Result{Status: migration.Failure, Target: before, WorkerVersion: "v2", WorkerRolledBack: "v1"},
+			fails(migration.Problem{Kind: migration.Stopped, Err: errors.New("interrupted"), State: "the Worker was put back to version v1, the database was not restored: it is as it was before", Next: "run the same restore again"})),
 		"recorded": r("baseline", migration.Result{Status: migration.Baselined, Applied: files("0001_a.sql")}),
 		"hostile": r("migrate", migration.Result{Status: migration.Failure, NotRun: files(hostile(1), hostile(2)), Comparison: migration.Comparison{Pending: files(hostile(1), hostile(2)), Edited: []string{hostile(3)}}},
 			fails(migration.Problem{Err: errors.New("near \"" + hostile(4) + "\": syntax error\n\n# Heading\n- [x] done"), File: hostile(2), Line: 1, SQL: "SELECT 1;\n```\n" + hostile(5), State: "nothing of this run was applied", Next: "mend it"}),
@@ -136,7 +138,7 @@ func TestCommentFits(t *testing.T) {
 			if len(text) > room {
 				t.Errorf("%s: %d bytes, want at most %d", name, len(text), room)
 			}
-			for _, must := range []string{"### ", string(before), r.Rollback, "run 42", "job summary has them all"} {
+			for _, must := range []string{"### ", string(before), r.Rollback, "run 42", "more."} {
 				if room == commentRoom && !strings.Contains(text, must) {
 					t.Errorf("%s in %d bytes lacks %q", name, room, must)
 				}
@@ -145,6 +147,11 @@ func TestCommentFits(t *testing.T) {
 				t.Errorf("%s: %d <details>, %d </details>", name, open, closed)
 			}
 		}
+	}
+	endless := all["applied"]
+	endless.Rollback = "gh workflow run " + strings.Repeat("x", 70000)
+	if text := report.Markdown(endless, commentRoom); len(text) > commentRoom || !strings.Contains(text, "2 migrations applied") || !strings.Contains(text, "run 42") {
+		t.Errorf("a command without end: %d bytes\n%.500s", len(text), text)
 	}
 	if small := report.Markdown(all["applied"], 1500); !strings.Contains(small, all["applied"].Rollback) || strings.Contains(small, "Worker version") {
 		t.Errorf("where room is short, details give way:\n%s", small)
@@ -160,6 +167,27 @@ func TestFirstScreen(t *testing.T) {
 		if r.Rollback != "" && !strings.Contains(screen, r.Rollback) {
 			t.Errorf("%s: the way back is not on the first screen:\n%s", name, screen)
 		}
+	}
+}
+
+// The journal can hold anything: links lead to runs of the repository, bookmarks that nobody
+// can go back to are not offered.
+func TestLastChangeIsNotTrusted(t *testing.T) {
+	t.Parallel()
+	for _, address := range []string{"https://evil.test/", "https://github.com/octo/shop/../../evil", "https://github.com/octo/shop/actions/runs/1?x=y", "javascript:alert(1)",
+		"https://github.com/octo/shop/actions/runs/", "https://github.com/octo/shop/actions/runs/1\" onclick=\"x", ""} {
+		r := comments()["pending"]
+		last := *r.Result.Last
+		last.Origin.RunURL, last.Origin.Actor = address, "<b>@ada</b>"
+		r.Result.Last = &last
+		if text := report.Markdown(r, commentRoom); strings.Contains(text, "<a ") || strings.Contains(text, "<b>") {
+			t.Errorf("%q is a link:\n%s", address, text)
+		}
+	}
+	r := comments()["pending"]
+	r.LastUntil = r.At.Add(-time.Hour)
+	if text := report.Markdown(r, commentRoom); strings.Contains(text, r.LastRollback) {
+		t.Errorf("a bookmark that is forgotten is offered:\n%s", text)
 	}
 }
 

@@ -32,29 +32,30 @@ type Run struct {
 func Markdown(r Report, room int) string {
 	r.Public = true
 	mark, words := r.headline()
-	subject := []string{}
+	subject := ""
 	for _, name := range []string{r.Environment, r.DatabaseName} {
 		if name != "" {
-			subject = append(subject, code(clip(name, 100)))
+			subject += " · " + code(clip(name, 100))
 		}
 	}
-	if len(subject) > 0 {
-		words = strings.Join(subject, " · ") + ": " + words
+	verdict := "### " + mark + " " + words + "\n\n"
+	if subject = strings.TrimPrefix(subject, " · "); subject != "" {
+		verdict = "### " + mark + " " + subject + ": " + words + "\n\n"
 	}
-	parts := []part{{text: fmt.Sprintf("### %s %s\n\n", mark, words)}}
+	parts := []part{{text: verdict}}
 	parts = append(parts, r.problem()...)
 	parts = append(parts, part{text: r.checkTable(), gives: 1})
 	rows := r.rows()
 	shown, folded := rows[:min(len(rows), rowsShown)], rows[min(len(rows), rowsShown):]
 	parts = append(parts, part{text: r.table(shown), gives: 1})
-	parts = append(parts, part{text: r.wayBack()}, part{text: r.release()}, part{text: r.facts(), gives: 2}, part{fold: true}, part{text: r.fallback()}, part{text: r.footer()})
+	parts = append(parts, part{text: r.wayBack()}, part{text: r.release()}, part{text: r.facts(), gives: 2}, part{fold: true}, part{text: r.fallback(), gives: 2}, part{text: r.footer()})
 	size := func() (n int) {
 		for _, p := range parts {
 			n += len(p.text)
 		}
 		return n
 	}
-	for gives := 3; room > 0 && gives > 0 && size() > room; gives-- {
+	for gives := 4; room > 0 && gives > 0 && size() > room; gives-- {
 		for i := range parts {
 			if parts[i].gives == gives {
 				parts[i].text = ""
@@ -72,6 +73,9 @@ func Markdown(r Report, room int) string {
 		}
 		b.WriteString(p.text)
 	}
+	if room > 0 && b.Len() > room { // names without end: what can be said without them
+		return verdict + "The report does not fit here; the log has it.\n\n" + r.footer()
+	}
 	return strings.TrimRight(b.String(), "\n") + "\n"
 }
 
@@ -86,6 +90,9 @@ type part struct {
 // same essence the second one is no news.
 func Essence(r Report) string {
 	r.At, r.Run.URL, r.Run.ID, r.Run.Actor, r.Run.Event, r.Result.Elapsed = time.Time{}, "", 0, "", "", 0
+	if r.Rollback == "" { // the bookmark of now, which changes with every write
+		r.Result.Bookmark, r.Result.WorkerVersion = "", ""
+	}
 	return Markdown(r, 0)
 }
 
@@ -99,11 +106,13 @@ func (r Report) headline() (mark, words string) {
 	case p == nil:
 	case p.Kind == migration.Unknown:
 		return "❓", "the outcome is not known"
+	case res.WorkerRolledBack != "" && res.PreviousBookmark == "":
+		return "❌", "the Worker was put back, the database was not restored"
 	case p.Kind == migration.Stopped && len(res.Applied) > 0:
 		return "❌", fmt.Sprintf("interrupted after %d of %s", len(res.Applied), count(len(res.Comparison.Pending)))
 	case p.Kind == migration.Stopped:
 		return "❌", "interrupted, nothing was written"
-	case p.Kind == migration.Refused && held > 0:
+	case p.Kind == migration.Refused && held > 0 && (r.Command == "status" || r.Command == "migrate"):
 		return "⏸️", count(held) + " held, because a restore undid " + pronoun(held)
 	case p.Kind == migration.Refused:
 		return "⛔", escape(r.Command) + " refused, nothing was written"
@@ -163,13 +172,13 @@ func (r Report) problem() []part {
 	if p == nil {
 		return nil
 	}
-	what := escape(clip(p.Error(), said))
+	what := short(p.Error(), said)
 	if at := r.source(p.File, p.Line); at != "" && p.Err != nil {
 		place := p.File
 		if p.Line > 0 {
 			place = fmt.Sprintf("%s:%d", p.File, p.Line)
 		}
-		what = fmt.Sprintf("[%s](%s): %s", code(clip(place, 300)), at, escape(clip(p.Err.Error(), said)))
+		what = fmt.Sprintf("[%s](%s): %s", code(clip(place, 300)), at, short(p.Err.Error(), said))
 	}
 	label := "Error"
 	switch p.Kind {
@@ -180,13 +189,13 @@ func (r Report) problem() []part {
 	}
 	parts := []part{{text: "**" + label + ":** " + what + "\n\n"}}
 	if p.SQL != "" {
-		parts = append(parts, part{text: fence("sql", clip(p.SQL, said)), gives: 3})
+		parts = append(parts, part{text: fence("sql", clip(p.SQL, said)), gives: 4})
 	}
 	if p.State != "" {
-		parts = append(parts, part{text: "**State:** " + escape(clip(p.State, said)) + "\n\n"})
+		parts = append(parts, part{text: "**State:** " + short(p.State, said) + "\n\n"})
 	}
 	if p.Next != "" {
-		parts = append(parts, part{text: "**Next:** " + escape(clip(p.Next, said)) + "\n\n"})
+		parts = append(parts, part{text: "**Next:** " + short(p.Next, said) + "\n\n"})
 	}
 	return parts
 }
@@ -198,7 +207,7 @@ func (r Report) checkTable() string {
 	var b strings.Builder
 	b.WriteString("| | Check | |\n| --- | --- | --- |\n")
 	for _, c := range r.Checks {
-		fmt.Fprintf(&b, "| %s | %s | %s |\n", strings.TrimSpace(c.mark()), escape(c.Name), escape(clip(strings.TrimSuffix(c.Detail+". "+c.Next, ". "), said)))
+		fmt.Fprintf(&b, "| %s | %s | %s |\n", strings.TrimSpace(c.mark()), escape(c.Name), short(strings.TrimSuffix(c.Detail+". "+c.Next, ". "), said))
 	}
 	return b.String() + "\n"
 }
@@ -305,9 +314,9 @@ func (r Report) more(rows []row, room int) string {
 	if len(rows) == 0 {
 		return ""
 	}
-	const end, note = "\n</details>\n\n", "…and %d more: the job summary has them all.\n"
+	const end, note = "\n</details>\n\n", "…and %d more.\n"
 	head := fmt.Sprintf("<details><summary>%s more</summary>\n\n", migration.Count(len(rows), "migration")) + tableHead
-	text, room := head, room-len(head)-len(end)-len(note)-10
+	text, room := head, room-len(head)-len(end)-len(note)-20
 	for i, one := range rows {
 		line := r.tableRow(one)
 		if room -= len(line); room < 0 {
@@ -377,6 +386,9 @@ func (r Report) lastWayBack() string {
 	if last == nil || r.LastRollback == "" || r.Command != "status" && r.Command != "migrate" {
 		return ""
 	}
+	if !r.LastUntil.IsZero() && !r.At.IsZero() && r.LastUntil.Before(r.At) {
+		return "" // Time Travel has forgotten it
+	}
 	what := migration.Count(len(last.Migrations), "migration") + " applied"
 	title, discards := "To go back to the state before that", "It discards every write made to the database since then, and holds the migrations that it undoes."
 	if last.Kind == "restore" {
@@ -394,7 +406,7 @@ func (r Report) lastWayBack() string {
 		what += " by " + escape(clip(last.Origin.Actor, 100))
 	}
 	if link := r.ownLink(last.Origin.RunURL); link != "" {
-		what += fmt.Sprintf(" in [a run](%s)", link)
+		what += fmt.Sprintf(` in <a href="%s">a run</a>`, link) // within <summary> there is no Markdown
 	}
 	var until time.Time
 	if err == nil && !r.LastUntil.IsZero() {
@@ -408,14 +420,14 @@ func (r Report) lastWayBack() string {
 	return fmt.Sprintf("<details><summary>%s</summary>\n\n%s</details>\n\n", what, text)
 }
 
-// ownLink returns address if it lies in the repository of the run: the journal can hold
+// ownLink returns address if it is that of a run in the repository: the journal can hold
 // anything.
 func (r Report) ownLink(address string) string {
-	at, err := url.Parse(address)
-	if err != nil || r.Run.Repository == "" || !strings.HasPrefix(address, r.Run.Repository+"/") || strings.ContainsAny(address, " ()<>[]\\\"'`|\n\r\t") {
+	id, ours := strings.CutPrefix(address, r.Run.Repository+"/actions/runs/")
+	if !ours || r.Run.Repository == "" || id == "" || strings.Trim(id, "0123456789") != "" {
 		return ""
 	}
-	return at.String()
+	return address
 }
 
 // command shows a way back: what it does, where it is started, and how long it exists.
@@ -430,7 +442,7 @@ func (r Report) command(title, command, discards string, bookmark migration.Book
 	if !taken.IsZero() && !r.At.IsZero() {
 		b.WriteString(", taken " + minute(taken))
 		if age := r.At.Sub(taken); age >= time.Minute {
-			b.WriteString(" (" + ago(age) + ")")
+			b.WriteString(" (" + old(age) + " when this was written)")
 		}
 	}
 	if !until.IsZero() {
@@ -445,17 +457,17 @@ func (r Report) command(title, command, discards string, bookmark migration.Book
 
 func minute(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }
 
-// ago is an age in its largest unit.
-func ago(age time.Duration) string {
+// old is an age in its largest unit.
+func old(age time.Duration) string {
 	for _, unit := range []struct {
 		name   string
 		length time.Duration
 	}{{"day", 24 * time.Hour}, {"hour", time.Hour}} {
 		if n := int(age / unit.length); n > 0 {
-			return migration.Count(n, unit.name) + " ago"
+			return migration.Count(n, unit.name) + " old"
 		}
 	}
-	return migration.Count(int(age/time.Minute), "minute") + " ago"
+	return migration.Count(int(age/time.Minute), "minute") + " old"
 }
 
 // factsShown bounds the findings of one comment; the log has all of them.
@@ -480,7 +492,11 @@ func (r Report) facts() string {
 		}
 	}
 	for _, note := range notes {
-		lines = append(lines, escape(clip(note, factLength)))
+		line := short(note, factLength)
+		if strings.IndexAny(line, "-+0123456789") == 0 {
+			line = "&#8203;" + line // or it would begin a list
+		}
+		lines = append(lines, line)
 	}
 	if len(lines) == 0 {
 		return ""
@@ -530,11 +546,21 @@ func (r Report) footer() string {
 	return "<sub>" + strings.Join(words, " · ") + "</sub>\n"
 }
 
+// short is escape of at most about n bytes of s, however much longer escaping makes them.
+func short(s string, n int) string {
+	text := escape(clip(s, n))
+	for len(text) > 4*n && n > 0 {
+		n = n * 2 / 3
+		text = escape(clip(s, n))
+	}
+	return text
+}
+
 // escape makes s plain text on one line, also inside a table. GitHub looks for mentions and
 // references after it has decoded entities, so a zero-width space follows their signs, and
 // for formulas within one piece of text, so a comment ends it.
 func escape(s string) string {
-	return strings.NewReplacer("&#64;", "@&#8203;", "&#35;", "#&#8203;", "GH-", "GH&#8203;-", "&#36;", "&#36;<!-- -->").Replace(entities(s))
+	return strings.NewReplacer("&#64;", "@&#8203;", "&#35;", "#&#8203;", "GH-", "GH&#8203;-", "gh-", "gh&#8203;-", "Gh-", "Gh&#8203;-", "&#36;", "&#36;<!-- -->").Replace(entities(s))
 }
 
 // code shows s as code on one line, also inside a table; GitHub links nothing in there.

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/d1-rewind/d1-rewind/internal/migration"
 )
@@ -163,7 +164,7 @@ func Printable(s string) string {
 // lines is Printable for text that may have several lines.
 func lines(s string) string {
 	return strings.Map(func(r rune) rune {
-		if r == '\t' || r == '\n' || r >= ' ' && r != 0x7f && (r < 0x80 || r > 0x9f) && (r < 0x202a || r > 0x202e) && (r < 0x2066 || r > 0x2069) {
+		if r == '\t' || r == '\n' || !unicode.IsControl(r) && !unicode.Is(unicode.Cf, r) {
 			return r
 		}
 		return '\ufffd'

@@ -181,7 +181,7 @@ func (j *jobRun) outputs(job *actionlint.Job) error {
 }
 
 func (j *jobRun) scope() scope {
-	return j.here.with(map[string]any{"env": object(j.env), "job": map[string]any{"status": j.status}})
+	return j.here.with(map[string]any{"env": object(j.env), "job": map[string]any{"status": j.status, "workflow_repository": j.home(), "workflow_sha": j.run.SHA}})
 }
 
 // step runs a step, or skips it, and does what its file commands say.
@@ -422,6 +422,15 @@ func playedAs(uses string) player {
 
 // checkout copies the source that its inputs name; what was in its place is gone.
 // https://github.com/actions/checkout#usage
+// home is the repository that the workflow file of the job is from.
+// https://docs.github.com/actions/reference/workflows-and-actions/contexts#job-context
+func (j *jobRun) home() string {
+	if j.run.ActionSource != "" && strings.HasPrefix(j.flow.path, j.run.ActionSource+string(filepath.Separator)) {
+		return ActionRepository
+	}
+	return j.run.Repository
+}
+
 func (j *jobRun) checkout(u use) error {
 	source := j.run.Source
 	for name, value := range u.with {
