@@ -5,6 +5,7 @@ package cli
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -50,10 +52,18 @@ func Main(ctx context.Context, p Process) int {
 		p.Now = time.Now
 	}
 	p.Stdout, p.Stderr = &inTurn{stream: p.Stdout}, &inTurn{stream: p.Stderr}
-	if len(p.Args) == 0 && p.Getenv("INPUT_MODE") != "" {
+	if len(p.Args) == 0 && isAction(p.Getenv) {
 		return runAction(ctx, p)
 	}
 	return runCommand(ctx, p)
+}
+
+// isAction tells whether the runner has started the action: it sets all inputs, those that a
+// workflow leaves empty to their defaults, and those that it sets to nothing to nothing.
+func isAction(getenv func(string) string) bool {
+	return getenv("INPUT_MODE") != "" || getenv("GITHUB_ACTIONS") == "true" && slices.ContainsFunc(options, func(o option) bool {
+		return !o.flagOnly && getenv("INPUT_"+strings.ToUpper(o.name)) != ""
+	})
 }
 
 // runCommand is the command line.
@@ -81,7 +91,11 @@ func runCommand(ctx context.Context, p Process) int {
 	}
 	switch name {
 	case "version":
-		fmt.Fprintln(p.Stdout, "d1-rewind", p.version())
+		if given["format"] == "json" {
+			fmt.Fprintf(p.Stdout, "{\n  \"version\": %q\n}\n", p.version())
+		} else {
+			fmt.Fprintln(p.Stdout, "d1-rewind", p.version())
+		}
 		return exitDone
 	case "help":
 		text, err := helpText(strings.Join(rest, " "))
@@ -154,7 +168,7 @@ func runAction(ctx context.Context, p Process) int {
 		runner.Mask(given[name])
 		runner.Mask(p.Getenv(lookup(name).env))
 	}
-	mode := given["mode"]
+	mode := cmp.Or(given["mode"], lookup("mode").fallback)
 	warn := func(err error) {
 		if err != nil {
 			runner.Annotate(github.Annotation{Severity: github.Warning, Title: "d1-rewind", Message: err.Error()})
@@ -195,25 +209,49 @@ func runAction(ctx context.Context, p Process) int {
 			file = filepath.ToSlash(filepath.Join(r.Directory, problem.File))
 		}
 		runner.Annotate(github.Annotation{Severity: github.Error, File: file, Line: problem.Line, Title: "d1-rewind " + mode,
-			Message: strings.Join([]string{problem.Err.Error(), problem.State, problem.Next}, "\n")})
+			Message: strings.Join([]string{clip(problem.Err.Error()), clip(problem.State), clip(problem.Next)}, "\n")})
+	}
+	if r.ExitCode == exitPending {
+		runner.Annotate(github.Annotation{Severity: github.Error, Title: "d1-rewind " + mode, Message: fmt.Sprintf("%s pending, and exit-code: true asks for a failure then", migration.Count(len(r.PendingNames()), "migration"))})
 	}
 	for _, note := range r.Notes() {
-		runner.Annotate(github.Annotation{Severity: github.Warning, Title: "d1-rewind " + mode, Message: note})
+		severity := github.Warning
+		if strings.HasPrefix(note, report.NotRehearsed) {
+			severity = github.Notice // GitHub shows ten warnings
+		}
+		runner.Annotate(github.Annotation{Severity: severity, Title: "d1-rewind " + mode, Message: clip(note)})
 	}
 	for _, o := range r.Outputs() {
-		warn(runner.SetOutput(o.Name, o.Value))
+		if err := runner.SetOutput(o.Name, o.Value); err != nil {
+			warn(err) // the others would fail alike
+			break
+		}
 	}
-	warn(runner.Summary(report.Markdown(r, github.SummaryRoom)))
+	where := "job summary"
+	if err := runner.Summary(report.Markdown(r, github.SummaryRoom)); err != nil {
+		warn(err)
+		where = "log"
+	}
 	if j != nil && j.talk != nil { // last, because it may take a while
 		address, problems := j.talk.say(ctx, j, r)
 		if address != "" {
 			warn(runner.SetOutput("comment-url", address))
 		}
 		for _, problem := range problems {
-			warn(fmt.Errorf("%w; the report is in the job summary", problem))
+			warn(fmt.Errorf("the report is in the %s; %w", where, problem))
 		}
 	}
 	return r.ExitCode
+}
+
+// annotationLength is how much of a message somebody reads beside a run; the log has it all.
+const annotationLength = 1000
+
+func clip(text string) string {
+	if len(text) <= annotationLength {
+		return text
+	}
+	return strings.ToValidUTF8(text[:annotationLength], "") + "…"
 }
 
 // settled gives a report whose command never reached the engine its status and words.
@@ -382,7 +420,7 @@ func isTerminal(stream any) bool {
 // ownCommand is one of the program's own commands, complete and quoted for a shell, with
 // extra and with what the user said about which database is meant.
 func ownCommand(p Process, command string, given settings, environment string, extra []string) string {
-	words := append(programWords(p.Program), command, environment)
+	words := append(programWords(p), command, environment)
 	words = append(words, extra...)
 	for _, name := range []string{"working-directory", "config", "database", "database-id", "account-id", "migrations-dir", "migrations-table", "persist-to", "worker"} {
 		if given.differs(name) {
@@ -393,12 +431,15 @@ func ownCommand(p Process, command string, given settings, environment string, e
 }
 
 // programWords is how the person called the program, so that the command pastes as it is:
-// "go run" builds it in a temporary directory.
-func programWords(program string) []string {
+// "go run" builds it in a temporary directory, and a runner's paths are nobody else's.
+func programWords(p Process) []string {
+	program := p.Program
 	switch {
+	case p.Getenv("GITHUB_ACTIONS") == "true":
+		return []string{"d1-rewind"}
 	case strings.Contains(filepath.ToSlash(program), "/go-build"):
 		return []string{"go", "run", "."}
-	case strings.ContainsRune(program, os.PathSeparator) && !strings.HasPrefix(program, "/d1-rewind"):
+	case strings.ContainsRune(program, os.PathSeparator) && program != "/d1-rewind":
 		return []string{program}
 	default:
 		return []string{"d1-rewind"}

@@ -47,6 +47,9 @@ const pullRequestsShown = 10
 // returns nil where none is to be told.
 func converse(ctx context.Context, p Process, command string, s settings, event github.Event, inAction bool) *conversation {
 	event.Repository, event.APIURL = cmp.Or(event.Repository, p.Getenv("GITHUB_REPOSITORY")), cmp.Or(event.APIURL, p.Getenv("GITHUB_API_URL"))
+	if event.Name == "workflow_dispatch" && command == "migrate" && event.SHA != "" { // with release-hold: of the branch's last merge
+		event.Commits = []string{event.SHA}
+	}
 	c := &conversation{event: event, found: make(chan struct{})}
 	c.given, _ = strconv.Atoi(s["pull-request"]) // resolve has checked it
 	token := strings.TrimSpace(s["github-token"])
@@ -65,7 +68,7 @@ func converse(ctx context.Context, p Process, command string, s settings, event 
 		c.numbers = []int{c.given}
 	case event.PullRequest > 0:
 		c.numbers = []int{event.PullRequest}
-	case len(event.Commits) > 0 && c.unable == nil:
+	case len(c.event.Commits) > 0 && c.unable == nil:
 		go func() {
 			defer close(c.found)
 			defer func() {
@@ -75,7 +78,7 @@ func converse(ctx context.Context, p Process, command string, s settings, event 
 			}()
 			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lookupTime)
 			defer cancel()
-			c.numbers, c.lookup = c.repository.Merged(ctx, event.Ref, event.Commits...)
+			c.numbers, c.lookup = c.repository.Merged(ctx, event.Ref, c.event.Commits...)
 		}()
 		return c
 	}
@@ -94,14 +97,15 @@ func pause(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// pullRequest is the number for the journal, "" for none. It waits for the look-up, but not
+// pullRequest is the number for the journal, "" for none, several joined by commas. It waits for the look-up, but not
 // in a run that was cancelled.
 func (c *conversation) pullRequest(ctx context.Context) string {
 	numbers, _ := c.wait(ctx.Done())
-	if len(numbers) == 0 {
-		return ""
+	var texts []string
+	for _, n := range numbers {
+		texts = append(texts, strconv.Itoa(n))
 	}
-	return strconv.Itoa(numbers[0])
+	return strings.Join(texts, ",")
 }
 
 func (c *conversation) wait(cancelled <-chan struct{}) ([]int, error) {
@@ -128,14 +132,21 @@ func (c *conversation) say(run context.Context, j *job, r report.Report) (addres
 	subject := j.subject()
 	// A push that has nothing to do with migrations is not worth a new comment.
 	quiet := r.Err == nil && r.Result.Status == migration.UpToDate && !c.event.FromPullRequest && c.given == 0
+	pushed := c.event.Name == "push" || c.event.Name == "workflow_run" && len(c.event.Commits) > 0
 	switch {
-	case subject == "": // it did not come as far as a database
+	case subject == "" && len(numbers) > 0:
+		return "", []error{errors.New("the pull request was not told, because the run did not come as far as a database")}
+	case subject == "":
 		return "", nil
-	case c.unable != nil && (len(numbers) > 0 || len(c.event.Commits) > 0 && !quiet):
+	case c.unable != nil && (len(numbers) > 0 || pushed && !quiet):
 		return "", []error{fmt.Errorf("the pull request was not told: %w", c.unable)}
 	case len(numbers) == 0 && lookup != nil:
 		return "", []error{fmt.Errorf("the pull request was not told: %w", lookup)}
-	case len(numbers) == 0 && len(c.event.Commits) > 0 && !quiet:
+	case len(numbers) == 0 && c.event.FromPullRequest:
+		return "", []error{fmt.Errorf("no pull request was told: the event %s does not say which", c.event.Name)}
+	case len(numbers) == 0 && r.Command == "restore" && len(r.Result.Undone) > 0:
+		return "", []error{errors.New("no pull request was told: the journal names none for what was undone")}
+	case len(numbers) == 0 && pushed && !quiet:
 		return "", []error{fmt.Errorf("no pull request was told: none was merged into %s by commit %s", strings.TrimPrefix(c.event.Ref, "refs/heads/"), c.event.SHA)}
 	}
 	if extra := len(numbers) - pullRequestsShown; extra > 0 {
@@ -169,7 +180,11 @@ func (c *conversation) audience(ctx context.Context, r report.Report) ([]int, er
 		return numbers, err
 	}
 	numbers = slices.Clone(numbers)
-	for _, text := range r.Result.UndonePullRequests() {
+	concerned := r.Result.UndonePullRequests()
+	if r.Command == "migrate" && len(r.Result.Applied) > 0 {
+		concerned = append(concerned, r.Result.HeldPullRequests()...)
+	}
+	for _, text := range concerned {
 		if n, err := strconv.Atoi(text); err == nil && n > 0 && !slices.Contains(numbers, n) {
 			numbers = append(numbers, n)
 		}

@@ -243,7 +243,13 @@ func TestMergeQueue(t *testing.T) {
 	h.step(queue, map[string]string{"mode": "migrate"}).want(t, 0)
 	h.wantComment(7, "2 migrations applied")
 	h.wantComment(8, "2 migrations applied")
-	h.wantRows("SELECT pull_request FROM d1_rewind_journal", "7")
+	s := h.step(byHand, map[string]string{"mode": "restore", "before": "0001_users.sql", "confirm": "shop-db"})
+	s.want(t, 0)
+	h.wantComment(7, "2 migrations undone and held")
+	h.wantComment(8, "2 migrations undone and held")
+	h.step(byHand, map[string]string{"mode": "restore", "bookmark": s.outputs["previous-bookmark"], "confirm": "shop-db"}).want(t, 0)
+	h.wantComment(8, "restored, 2 migrations applied again", "0002&#95;orders.sql")
+	h.wantRows("SELECT pull_request FROM d1_rewind_journal", "7,8")
 }
 
 // Pushes that have nothing to do with migrations are not worth a new comment.
@@ -276,14 +282,14 @@ func TestReportingFails(t *testing.T) {
 		"gone_pull_request": {arrange: func(h *hub, env map[string]string) { env["INPUT_PULL-REQUEST"] = "99" }, want: "GitHub answered 404"},
 		"github_fails":      {arrange: fault(githubtest.Times(1000, "", http.StatusBadGateway)), want: "GitHub answered 502"},
 		"github_hiccups":    {arrange: fault(githubtest.Times(2, "", http.StatusBadGateway)), told: true},
-		"comments_fail":     {arrange: fault(githubtest.Times(1000, http.MethodPost, http.StatusBadGateway)), want: "several times"},
+		"comments_fail":     {arrange: fault(githubtest.Times(1000, http.MethodPost, http.StatusBadGateway)), want: "comment on pull request #7: GitHub answered 502"},
 		"rate_limited":      {arrange: fault(githubtest.RateLimited(reset)), want: "it may ask again at 2030-01-02T03%3A04%3A05Z"},
 		"unreachable":       {arrange: func(h *hub, env map[string]string) { env["GITHUB_API_URL"] = "http://127.0.0.1:1/api/v3" }, want: "connection refused"},
 		"address_is_none":   {arrange: func(h *hub, env map[string]string) { env["GITHUB_API_URL"] = "nonsense" }, want: "GITHUB_API_URL is not the address of an API"},
 		"no_repository":     {arrange: func(h *hub, env map[string]string) { env["GITHUB_REPOSITORY"] = "" }, want: "GITHUB_REPOSITORY is not owner/name"},
 		"event_missing":     {arrange: func(h *hub, env map[string]string) { env["GITHUB_EVENT_PATH"] += ".gone" }, told: true},
 		"event_not_json":    {event: event{"push", "<html>"}, told: true},
-		"locked":            {arrange: func(h *hub, _ map[string]string) { h.github.Pulls[0].Locked = true }, want: "locked the conversation"},
+		"locked":            {arrange: func(h *hub, _ map[string]string) { h.github.Pulls[0].Locked = true }, want: "because issue is locked"},
 		"summary_fails":     {arrange: func(h *hub, env map[string]string) { env["GITHUB_STEP_SUMMARY"] = h.dir }, want: "write the job summary", told: true},
 		"summary_full": {arrange: func(h *hub, env map[string]string) {
 			if err := os.WriteFile(env["GITHUB_STEP_SUMMARY"], bytes.Repeat([]byte("x\n"), 1<<19), 0o644); err != nil {
@@ -406,6 +412,45 @@ func TestNotHeldIsTold(t *testing.T) {
 			s.want(t, 1, "restored, NOT held")
 			h.wantComment(7, "restored, but not held", "NOT held", s.outputs["rollback-command"])
 		})
+	}
+}
+
+// What a step asks for and gets beside a comment.
+func TestStep(t *testing.T) {
+	h := newHub(t, sample())
+	s := h.step(pullRequest, map[string]string{"mode": "", "exit-code": "true"}) // an expression that was empty
+	s.want(t, 5, "::error title=d1-rewind status::2 migrations pending", "::notice title=d1-rewind status::not rehearsed")
+	if s.outputs["status"] != "pending" {
+		t.Errorf("outputs = %q", s.outputs)
+	}
+	h.step(pullRequest, map[string]string{"restore-workflow": "../x.yml"}).want(t, 2, "restore-workflow can't be")
+	if s := h.step(push, map[string]string{"mode": "migrate", "restore-workflow": ".github/workflows/back.yml"}); !strings.HasPrefix(s.outputs["rollback-command"], "gh workflow run back.yml ") {
+		t.Errorf("rollback-command = %q", s.outputs["rollback-command"])
+	}
+	h.step(pullRequest, map[string]string{"mode": "status", "environment": "nowhere"}).want(t, 2, "the run did not come as far as a database")
+	broken := event{"pull_request", "<html>"}
+	h.step(broken, map[string]string{"mode": "status"}).want(t, 0, "the event pull_request does not say which")
+	h.step(broken, map[string]string{"mode": "status"}, func(env map[string]string) { env["GITHUB_REF"] = "refs/pull/7/merge" }).want(t, 0)
+	s = h.step(push, map[string]string{"mode": "status"}, func(env map[string]string) { env["GITHUB_STEP_SUMMARY"], env["INPUT_GITHUB-TOKEN"] = h.dir, "nonsense" })
+	s.want(t, 0, "the report is in the log")
+	if r := h.run("version", "--format", "json"); r.json(t)["version"] != "test" {
+		t.Errorf("version = %q", r.stdout)
+	}
+}
+
+// A hold has room for any number of migrations.
+func TestHoldOfMany(t *testing.T) {
+	files := map[string]string{}
+	for i := range 2500 {
+		files[fmt.Sprintf("migrations/%04d_%s.sql", i+1, strings.Repeat("long", 20))] = "SELECT 1;"
+	}
+	workspace(t, files)
+	r := d1rewind(nil, "migrate", "--format", "json")
+	r.want(t, 0)
+	d1rewind(nil, "restore", "--bookmark", r.json(t)["bookmark"].(string)).want(t, 0, "held from now on")
+	held := d1rewind(nil, "status", "--format", "json")
+	if list, _ := held.json(t)["held"].([]any); held.code != 3 || len(list) != 2500 {
+		t.Errorf("exit %d, %d held", held.code, len(list))
 	}
 }
 

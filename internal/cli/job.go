@@ -55,8 +55,8 @@ type job struct {
 // run resolves what is meant and runs the command. The report is complete as far as the
 // command came.
 func (j *job) run(ctx context.Context) (r report.Report) {
-	r = report.Report{Command: j.command, Environment: j.settings["environment"], Run: j.runInfo()}
-	defer func() { r.At = j.p.Now() }()
+	r = report.Report{Command: j.command, Environment: j.settings["environment"]}
+	defer func() { r.At, r.Run = j.p.Now(), j.runInfo() }()
 	if r.Err = j.wire(ctx, &r); r.Err != nil {
 		if j.command == "doctor" {
 			p := settled(r).Problem()
@@ -254,7 +254,7 @@ func (j *job) selector() string {
 // environment's section first (getDatabaseByNameOrBinding in packages/wrangler/src/d1/utils.ts).
 func (j *job) wranglerCommand(to migration.Bookmark) string {
 	name := j.databaseName()
-	if name == "" {
+	if name == "" || strings.HasPrefix(name, "-") { // which wrangler would take for an option
 		return ""
 	}
 	words := []string{"npx", "wrangler", "d1", "time-travel", "restore", name, "--bookmark", string(to)}

@@ -211,6 +211,11 @@ func resolve(given settings, getenv func(string) string) (settings, error) {
 	if n, err := strconv.Atoi(all["pull-request"]); all["pull-request"] != "" && (err != nil || n < 1) {
 		return nil, &usageError{fmt.Sprintf("pull-request can't be %q", all["pull-request"]), "it is a number"}
 	}
+	workflow := strings.TrimPrefix(all["restore-workflow"], ".github/workflows/")
+	if strings.ContainsAny(workflow, "/\\") || strings.HasPrefix(workflow, "-") {
+		return nil, &usageError{fmt.Sprintf("restore-workflow can't be %q", workflow), "it is a file of .github/workflows, such as d1-restore.yml"}
+	}
+	all["restore-workflow"] = workflow
 	if all["hazards"] == "fail" || all["drift"] == "fail" {
 		return nil, &usageError{"this version finds neither hazards nor drift, so it can't fail on them", "use warn (the default) or off until it does"}
 	}

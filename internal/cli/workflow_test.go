@@ -258,6 +258,9 @@ func TestNight(t *testing.T) {
 	m.want(fixed, "production", githubtest.Failure, "held", "release-hold=true")
 	release := shown(t, m.comment(3, "production"), "d1-migrate.yml")
 	m.want(m.paste(release), "production", githubtest.Success)
+	if told := m.comment(2, "production"); !strings.Contains(told, "3 migrations applied") {
+		t.Errorf("the pull request whose migrations were held is told:\n%s", told)
+	}
 	for name, database := range m.ids {
 		if rows := database.Rows("SELECT (SELECT count(*) FROM d1_migrations) || ' ' || name FROM users"); len(rows) != 1 || rows[0] != "4 ada" {
 			t.Errorf("%s has %q", name, rows)

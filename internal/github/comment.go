@@ -52,8 +52,9 @@ type written struct {
 func (r *Repository) Say(ctx context.Context, number int, c Comment) (url string, newer int64, err error) {
 	doing := fmt.Sprintf("comment on pull request #%d", number)
 	fail := func(err error) (string, int64, error) {
-		return "", 0, r.explain(doing, "pull-requests: write", err)
+		return "", 0, r.explain(doing, err)
 	}
+	var last error
 	own, err := r.author(ctx)
 	if err != nil {
 		return fail(err)
@@ -80,7 +81,7 @@ func (r *Repository) Say(ctx context.Context, number int, c Comment) (url string
 		if err != nil && response != nil && response.StatusCode < http.StatusInternalServerError {
 			return fail(err)
 		}
-		if err != nil { // whether it was made shows only in the list
+		if last = err; err != nil { // whether it was made shows only in the list
 			if r.sleep(ctx, time.Second) != nil {
 				return fail(err)
 			}
@@ -95,7 +96,7 @@ func (r *Repository) Say(ctx context.Context, number int, c Comment) (url string
 		}
 		return made.GetHTMLURL(), 0, nil
 	}
-	return fail(errors.New("GitHub did not take it, several times"))
+	return fail(cmp.Or(last, errors.New("somebody keeps deleting it")))
 }
 
 // update writes c into the newest of the comments on its subject and removes the others.

@@ -219,12 +219,12 @@ func TestSayFaults(t *testing.T) {
 		"fork":              {token: githubtest.ReadOnlyToken, fork: true, want: "a pull request from a fork may only read"},
 		"bad_token":         {token: "githubtest-unknown", want: "401 Bad credentials; check the token"},
 		"no_pull_request":   {number: 8, want: "comment on pull request #8: GitHub answered 404 Not Found; check the number"},
-		"locked":            {change: func(s *githubtest.Server) { s.Pulls[0].Locked = true }, want: "somebody has locked the conversation"},
+		"locked":            {change: func(s *githubtest.Server) { s.Pulls[0].Locked = true }, want: "because issue is locked"},
 		"closed":            {change: func(s *githubtest.Server) { s.Pulls[0].State = "closed" }},
 		"reading_fails":     {change: func(s *githubtest.Server) { s.Fault = githubtest.Times(2, http.MethodGet, http.StatusBadGateway) }},
 		"writing_fails":     {change: func(s *githubtest.Server) { s.Fault = githubtest.Times(2, http.MethodPost, http.StatusBadGateway) }},
 		"all_fails":         {change: func(s *githubtest.Server) { s.Fault = githubtest.Times(1000, "", http.StatusBadGateway) }, want: "GitHub answered 502"},
-		"all_writing_fails": {change: func(s *githubtest.Server) { s.Fault = githubtest.Times(1000, http.MethodPost, http.StatusBadGateway) }, want: "several times"},
+		"all_writing_fails": {change: func(s *githubtest.Server) { s.Fault = githubtest.Times(1000, http.MethodPost, http.StatusBadGateway) }, want: "comment on pull request #7: GitHub answered 502"},
 		"rate_limited":      {change: func(s *githubtest.Server) { s.Fault = githubtest.RateLimited(reset) }, want: "it may ask again at 2030-01-02T03:04:05Z"},
 		"secondary_limit": {change: func(s *githubtest.Server) {
 			s.Fault = func(w http.ResponseWriter, _ *http.Request) bool {
@@ -233,7 +233,23 @@ func TestSayFaults(t *testing.T) {
 				_, _ = w.Write([]byte(`{"message":"x","documentation_url":"https://docs.github.com/rest/overview/rate-limits-for-the-rest-api#about-secondary-rate-limits"}`))
 				return true
 			}
-		}, want: "secondary rate limit"},
+		}, want: "it may be asked again in 1m0s"},
+		"rate_limited_429": {change: func(s *githubtest.Server) {
+			s.Fault = func(w http.ResponseWriter, _ *http.Request) bool {
+				w.Header().Set("X-RateLimit-Reset", "1893553445")
+				w.WriteHeader(http.StatusTooManyRequests)
+				return true
+			}
+		}, want: "it may ask again at 2030-01-02T03:04:05Z"},
+		"archived": {change: func(s *githubtest.Server) {
+			s.Fault = func(w http.ResponseWriter, r *http.Request) bool {
+				if r.Method == http.MethodPost {
+					w.WriteHeader(http.StatusForbidden)
+					_, _ = w.Write([]byte(`{"message":"Repository was archived so is read-only."}`))
+				}
+				return r.Method == http.MethodPost
+			}
+		}, want: "GitHub answered 403 Repository was archived so is read-only."},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

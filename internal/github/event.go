@@ -1,6 +1,7 @@
 package github
 
 import (
+	"cmp"
 	"encoding/json"
 	"os"
 	"path"
@@ -25,7 +26,7 @@ type Event struct {
 	PullRequest     int      // that the event names, 0 for none
 	FromPullRequest bool     // whether a pull request started the run, directly or not, or may have
 	Fork            bool     // whether that pull request comes from another repository, so that the token may only read
-	Commits         []string // of a push, newest first: their pull requests are the ones that were merged
+	Commits         []string // that were pushed, newest first: their pull requests are the ones that were merged
 }
 
 // RunID orders the runs of a repository: GITHUB_RUN_ID, then GITHUB_RUN_ATTEMPT. The zero
@@ -58,6 +59,8 @@ type payload struct {
 	} `json:"issue"`
 	WorkflowRun struct {
 		Event          string
+		HeadSHA        string                 `json:"head_sha"`
+		HeadBranch     string                 `json:"head_branch"`
 		HeadRepository repository             `json:"head_repository"`
 		PullRequests   []struct{ Number int } `json:"pull_requests"`
 	} `json:"workflow_run"`
@@ -93,9 +96,7 @@ func (r *Runner) Event() Event {
 	switch {
 	case strings.HasPrefix(e.Name, "pull_request"):
 		e.FromPullRequest = true
-		if e.PullRequest = p.PullRequest.Number; e.PullRequest == 0 {
-			e.PullRequest = p.Number
-		}
+		e.PullRequest = cmp.Or(max(p.PullRequest.Number, 0), max(p.Number, 0), numberOf(e.Ref))
 		e.Fork = e.Name == "pull_request" && p.PullRequest.Head.Repo.elsewhere(e.Repository)
 		if p.PullRequest.Head.SHA != "" && e.Name != "pull_request_target" { // which checks out the base
 			e.SHA = p.PullRequest.Head.SHA
@@ -109,7 +110,10 @@ func (r *Runner) Event() Event {
 		// Whoever may push to the repository started these; anything else can be a stranger's.
 		own := []string{"push", "schedule", "workflow_dispatch", "repository_dispatch", "release", "create", "merge_group"}
 		e.FromPullRequest = !slices.Contains(own, p.WorkflowRun.Event) || p.WorkflowRun.HeadRepository.elsewhere(e.Repository)
-		if e.FromPullRequest && len(p.WorkflowRun.PullRequests) > 0 {
+		switch {
+		case !e.FromPullRequest && p.WorkflowRun.HeadSHA != "":
+			e.Commits, e.Ref = []string{p.WorkflowRun.HeadSHA}, "refs/heads/"+p.WorkflowRun.HeadBranch
+		case e.FromPullRequest && len(p.WorkflowRun.PullRequests) > 0:
 			e.PullRequest = p.WorkflowRun.PullRequests[0].Number
 		}
 	case slices.Contains([]string{"deployment", "deployment_status", "check_run", "check_suite", "status"}, e.Name):
@@ -126,6 +130,17 @@ func (r *Runner) Event() Event {
 	}
 	e.PullRequest = max(e.PullRequest, 0)
 	return e
+}
+
+// numberOf is the pull request of a ref such as refs/pull/7/merge, 0 for none.
+func numberOf(ref string) int {
+	number, isPull := strings.CutPrefix(ref, "refs/pull/")
+	number, _, _ = strings.Cut(number, "/")
+	n, err := strconv.Atoi(number)
+	if !isPull || err != nil {
+		return 0
+	}
+	return max(n, 0)
 }
 
 // elsewhere tells whether the payload names another repository than ours. A repository that

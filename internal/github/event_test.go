@@ -18,6 +18,7 @@ func TestEvent(t *testing.T) {
 		fork    bool
 		sha     string
 		commits []string
+		ref     string
 	}
 	for name, tc := range map[string]struct {
 		event, payload string
@@ -39,6 +40,7 @@ func TestEvent(t *testing.T) {
 		"push_not_json":        {"push", `<html>`, facts{commits: []string{"c0ffee"}}},
 		"push_missing":         {"push", ``, facts{commits: []string{"c0ffee"}}},
 		"run_of_a_push":        {"workflow_run", `{"workflow_run":{"event":"push","head_repository":{"full_name":"o/r"},"pull_requests":[{"number":3}]}}`, facts{}},
+		"run_of_a_push_to":     {"workflow_run", `{"workflow_run":{"event":"push","head_sha":"feed","head_branch":"release","head_repository":{"full_name":"o/r"}}}`, facts{commits: []string{"feed"}, ref: "refs/heads/release"}},
 		"run_of_one":           {"workflow_run", `{"workflow_run":{"event":"pull_request","head_repository":{"full_name":"o/r"},"pull_requests":[{"number":3}]}}`, facts{number: 3, pr: true}},
 		"run_of_a_fork":        {"workflow_run", `{"workflow_run":{"event":"pull_request","head_repository":{"full_name":"stranger/r"},"pull_requests":[]}}`, facts{pr: true}},
 		"run_of_a_forks_push":  {"workflow_run", `{"workflow_run":{"event":"push","head_repository":{"full_name":"stranger/r"}}}`, facts{pr: true}},
@@ -73,8 +75,11 @@ func TestEvent(t *testing.T) {
 			if tc.want.sha == "" {
 				tc.want.sha = "c0ffee"
 			}
+			if tc.want.ref == "" {
+				tc.want.ref = "refs/heads/main"
+			}
 			want := github.Event{
-				Name: tc.event, Repository: "o/r", SHA: tc.want.sha, Ref: "refs/heads/main", Run: github.RunID{ID: 5, Attempt: 2}, Actor: "octocat",
+				Name: tc.event, Repository: "o/r", SHA: tc.want.sha, Ref: tc.want.ref, Run: github.RunID{ID: 5, Attempt: 2}, Actor: "octocat",
 				Workspace: "/github/workspace", Workflow: "d1-migrate.yml", ServerURL: "https://example.test", APIURL: "https://example.test/api/v3",
 				PullRequest: tc.want.number, FromPullRequest: tc.want.pr, Fork: tc.want.fork, Commits: tc.want.commits,
 			}
@@ -86,6 +91,10 @@ func TestEvent(t *testing.T) {
 				t.Errorf("RunURL() = %q, want %q", got, want)
 			}
 		})
+	}
+	lost, _ := runner(t, map[string]string{"GITHUB_EVENT_NAME": "pull_request", "GITHUB_REF": "refs/pull/12/merge"})
+	if e := lost.Event(); e.PullRequest != 12 {
+		t.Errorf("without an event file the pull request is %d, want 12", e.PullRequest)
 	}
 	outside, _ := runner(t, nil)
 	if diff := cmp.Diff(github.Event{}, outside.Event()); diff != "" {

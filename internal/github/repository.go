@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -94,7 +95,7 @@ func (t patient) RoundTrip(request *http.Request) (*http.Response, error) {
 		response, err := t.next.RoundTrip(request)
 		passing := err != nil || response.StatusCode >= http.StatusInternalServerError
 		if err == nil {
-			response.Body = limited{io.LimitReader(response.Body, answerLimit), response.Body}
+			response.Body = bounded{io.LimitReader(response.Body, answerLimit), response.Body}
 		}
 		if !passing || attempt == attempts || request.Method == http.MethodPost || request.Context().Err() != nil {
 			return response, err
@@ -120,7 +121,7 @@ func (t patient) RoundTrip(request *http.Request) (*http.Response, error) {
 	}
 }
 
-type limited struct {
+type bounded struct {
 	io.Reader
 	io.Closer
 }
@@ -147,7 +148,7 @@ func (r *Repository) Merged(ctx context.Context, ref string, commits ...string) 
 		for page := 1; page != 0; {
 			pulls, response, err := r.client.PullRequests.ListPullRequestsWithCommit(ctx, r.owner, r.name, commit, &github.ListOptions{Page: page, PerPage: perPage})
 			if err != nil {
-				failed = cmp.Or(failed, r.explain("find the pull request of commit "+commit, "pull-requests: read", err))
+				failed = cmp.Or(failed, r.explain("find the pull request of commit "+commit, err))
 				break
 			}
 			found = append(found, pulls...)
@@ -173,42 +174,63 @@ func (r *Repository) Merged(ctx context.Context, ref string, commits ...string) 
 	return numbers, failed
 }
 
-// explain says what failed and what to do about it. permission is what the workflow has to
-// grant for it.
-func (r *Repository) explain(doing, permission string, err error) error {
-	if limit, ok := errors.AsType[*github.RateLimitError](err); ok {
-		return fmt.Errorf("%s: the token has used up its requests to GitHub; it may ask again at %s", doing, limit.Rate.Reset.UTC().Format(time.RFC3339))
-	}
-	if _, ok := errors.AsType[*github.AbuseRateLimitError](err); ok {
-		return fmt.Errorf("%s: GitHub asks for fewer requests at a time (secondary rate limit)", doing)
-	}
+// permissions is what a workflow has to grant for what this package does. Naming one takes
+// all others away, so the checkout's is named as well.
+const permissions = "permissions:\n  contents: read\n  pull-requests: write"
+
+// explain says what failed and what to do about it.
+func (r *Repository) explain(doing string, err error) error {
 	if timeout, ok := errors.AsType[net.Error](err); ok && timeout.Timeout() || errors.Is(err, context.Canceled) {
 		return fmt.Errorf("%s: GitHub did not answer in time", doing)
+	}
+	if limit, ok := errors.AsType[*github.RateLimitError](err); ok {
+		return fmt.Errorf("%s: %s", doing, limited(limit.Response))
+	}
+	if limit, ok := errors.AsType[*github.AbuseRateLimitError](err); ok {
+		return fmt.Errorf("%s: %s", doing, limited(limit.Response))
 	}
 	failed, ok := errors.AsType[*github.ErrorResponse](err)
 	if !ok {
 		return fmt.Errorf("%s: %s", doing, r.hide(err.Error()))
 	}
-	said := fmt.Sprintf("%s: GitHub answered %d %s", doing, failed.Response.StatusCode, strings.Join(strings.Fields(r.hide(failed.Message)), " "))
+	status, message := failed.Response.StatusCode, strings.Join(strings.Fields(r.hide(failed.Message)), " ")
+	if status == http.StatusTooManyRequests {
+		return fmt.Errorf("%s: %s", doing, limited(failed.Response))
+	}
+	said := strings.TrimSpace(fmt.Sprintf("%s: GitHub answered %d %s", doing, status, message))
 	for _, e := range failed.Errors {
 		if e.Message != "" {
 			said += ", " + r.hide(e.Message)
 		}
 	}
-	switch status := failed.Response.StatusCode; {
+	switch {
 	case status == http.StatusUnauthorized:
 		return fmt.Errorf("%s; check the token (the input github-token)", said)
-	case status == http.StatusForbidden && strings.Contains(failed.Message, "locked"):
-		return fmt.Errorf("%s; somebody has locked the conversation", said)
 	case status == http.StatusForbidden && r.fork:
 		return fmt.Errorf("%s; the token of a pull request from a fork may only read", said)
-	case status == http.StatusForbidden:
-		return fmt.Errorf("%s; the token lacks a permission: add to the workflow\npermissions:\n  contents: read\n  %s", said, permission)
+	case status == http.StatusForbidden && strings.Contains(message, "not accessible by"): // "… integration", "… personal access token"
+		return fmt.Errorf("%s; the token lacks a permission: add to the workflow\n%s", said, permissions)
 	case status == http.StatusNotFound:
-		return fmt.Errorf("%s; check the number and the repository, and that the token may see it (permissions: %s)", said, permission)
+		return fmt.Errorf("%s; check the number and the repository, and that the token may see it; a workflow needs\n%s", said, permissions)
 	default:
 		return errors.New(said)
 	}
+}
+
+// limited says when a token may ask again.
+// https://docs.github.com/rest/using-the-rest-api/rate-limits-for-the-rest-api
+func limited(response *http.Response) string {
+	said := "GitHub asks for fewer requests"
+	if response == nil {
+		return said
+	}
+	if seconds, err := strconv.Atoi(response.Header.Get("Retry-After")); err == nil {
+		return fmt.Sprintf("%s; it may be asked again in %s", said, time.Duration(seconds)*time.Second)
+	}
+	if reset, err := strconv.ParseInt(response.Header.Get("X-RateLimit-Reset"), 10, 64); err == nil {
+		return fmt.Sprintf("the token has used up its requests to GitHub; it may ask again at %s", time.Unix(reset, 0).UTC().Format(time.RFC3339))
+	}
+	return said
 }
 
 // hide takes the token out of a text that came from elsewhere.

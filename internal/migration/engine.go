@@ -88,6 +88,7 @@ type Result struct {
 	Checked          []Migration // offline: what was looked at
 	Undone           []File      // restore: what it undid
 	Holding          []File      // restore: what is held from now on
+	Redone           []string    // restore: the migrations that are applied again, where it undid a restore
 	UndoneRuns       []Entry     // restore: the journal rows that travelled back with the database, oldest first
 	Last             *Entry      // the newest migrate or restore that the journal knew when the run was planned; nil for none
 	Rehearsal        Rehearsal
@@ -494,6 +495,15 @@ func (e *Engine) belong(ctx context.Context) {
 	}
 }
 
+// HeldPullRequests returns the pull requests whose runs the last restore undid: they are told
+// how it went on.
+func (r Result) HeldPullRequests() []string {
+	if r.Last == nil || r.Last.Kind != "restore" {
+		return nil
+	}
+	return pullRequests(r.Last.Undone)
+}
+
 // UndonePullRequests returns the pull requests whose runs a restore undid, the newest first,
 // and those of runs that an undone restore had undone.
 func (r Result) UndonePullRequests() []string { return pullRequests(r.UndoneRuns) }
@@ -501,7 +511,7 @@ func (r Result) UndonePullRequests() []string { return pullRequests(r.UndoneRuns
 func pullRequests(entries []Entry) []string {
 	var numbers []string
 	for _, e := range slices.Backward(entries) {
-		for _, n := range slices.Concat([]string{e.Origin.PullRequest}, pullRequests(e.Undone), e.PullRequests) {
+		for _, n := range slices.Concat(strings.Split(e.Origin.PullRequest, ","), pullRequests(e.Undone), e.PullRequests) {
 			if n != "" && !slices.Contains(numbers, n) {
 				numbers = append(numbers, n)
 			}

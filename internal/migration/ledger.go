@@ -49,7 +49,7 @@ type Entry struct {
 type Origin struct {
 	Commit      string `json:"commit,omitempty"`
 	RunURL      string `json:"runUrl,omitempty"`
-	PullRequest string `json:"pullRequest,omitempty"`
+	PullRequest string `json:"pullRequest,omitempty"` // its number; several, of one push, are joined by commas
 	Actor       string `json:"actor,omitempty"`
 	ToolVersion string `json:"toolVersion,omitempty"`
 }
@@ -119,15 +119,19 @@ func journalStatements(e Entry) []BatchStatement {
 	if len(e.Undone) > 0 {
 		undone = mustJSON(e.Undone)
 	}
-	first, rest := piece(mustJSON(nonNil(e.Migrations)))
+	columns := []struct{ name, first, rest string }{{name: "migrations", rest: mustJSON(nonNil(e.Migrations))}, {name: "hold", rest: hold}, {name: "undone", rest: undone}}
+	for i, c := range columns {
+		columns[i].first, columns[i].rest = piece(c.rest)
+	}
 	statements := []BatchStatement{
 		{Query: Query{SQL: createJournal}},
-		{Query: Query{SQL: insertJournal, Args: []any{e.Run, e.Kind, e.At, first, string(e.Bookmark), hold, undone,
+		{Query: Query{SQL: insertJournal, Args: []any{e.Run, e.Kind, e.At, columns[0].first, string(e.Bookmark), columns[1].first, columns[2].first,
 			e.WorkerVersion, e.Origin.Commit, e.Origin.RunURL, e.Origin.PullRequest, e.Origin.Actor, e.Origin.ToolVersion}}},
 	}
-	for rest != "" {
-		first, rest = piece(rest)
-		statements = append(statements, BatchStatement{Query: Query{SQL: `UPDATE ` + JournalTable + ` SET migrations = migrations || ? WHERE run = ?`, Args: []any{first, e.Run}}})
+	for _, c := range columns {
+		for first, rest := piece(c.rest); first != ""; first, rest = piece(rest) {
+			statements = append(statements, BatchStatement{Query: Query{SQL: `UPDATE ` + JournalTable + ` SET ` + c.name + ` = ` + c.name + ` || ? WHERE run = ?`, Args: []any{first, e.Run}}})
+		}
 	}
 	return statements
 }

@@ -246,6 +246,11 @@ func (e *Engine) hold(ctx context.Context, result *Result, before recorded) erro
 	var holding []File
 	result.Undone, holding = holdAfter(held, before, after)
 	result.UndoneRuns = slices.DeleteFunc(slices.Clone(before.journal), func(j Entry) bool { return after.has(j.Run) })
+	for _, row := range after.ledger {
+		if !before.applied(row.Name) {
+			result.Redone = append(result.Redone, row.Name)
+		}
+	}
 	if !e.Journal {
 		holding, after.journal = nil, nil
 	}

@@ -103,7 +103,7 @@ func comments() map[string]report.Report {
 		}),
 		"restored": r("restore", migration.Result{Status: migration.Restored, Target: before, PreviousBookmark: undo, WorkerVersion: "v2", WorkerRolledBack: "v1",
 			Undone: []migration.File{{Name: "0007_orders.sql"}}, Holding: []migration.File{{Name: "0007_orders.sql"}}}, back),
-		"undone": r("restore", migration.Result{Status: migration.Restored, Target: before, PreviousBookmark: undo, Comparison: migration.Comparison{Applied: []string{"0007_orders.sql"}}}, back),
+		"undone": r("restore", migration.Result{Status: migration.Restored, Target: before, PreviousBookmark: undo, Redone: []string{"0007_orders.sql"}, Comparison: migration.Comparison{Applied: []string{"0007_orders.sql"}}}, back),
 		"not_held": r("restore", migration.Result{Status: migration.Failure, Target: before, PreviousBookmark: undo, Undone: []migration.File{{Name: "0007_orders.sql"}}}, back,
 			fails(migration.Problem{Err: errors.New("restored, NOT held: HTTP 503"), State: "the database is back, but the next migrate will apply again what the restore undid", Next: "remove or mend these files"})),
 		"half_way": r("restore", migration.Result{Status: migration.Failure, Target: before, WorkerVersion: "v2", WorkerRolledBack: "v1"},
@@ -138,7 +138,7 @@ func TestCommentFits(t *testing.T) {
 			if len(text) > room {
 				t.Errorf("%s: %d bytes, want at most %d", name, len(text), room)
 			}
-			for _, must := range []string{"### ", string(before), r.Rollback, "run 42", "more."} {
+			for _, must := range []string{"### ", string(before), r.Rollback, "run 42", "more: the log names them all."} {
 				if room == commentRoom && !strings.Contains(text, must) {
 					t.Errorf("%s in %d bytes lacks %q", name, room, must)
 				}
@@ -191,7 +191,7 @@ func TestLastChangeIsNotTrusted(t *testing.T) {
 	}
 }
 
-// The time, the run and who started it are no news; state and commit are.
+// The time, the run, the commit and who started it are no news; state and files are.
 func TestEssence(t *testing.T) {
 	t.Parallel()
 	r := comments()["up_to_date"]
@@ -201,8 +201,18 @@ func TestEssence(t *testing.T) {
 		t.Errorf("a later run of the same state is news:\n%s\n%s", report.Essence(r), report.Essence(later))
 	}
 	later.Run.Commit = "fedcba9876543210fedcba9876543210fedcba98"
-	if report.Essence(r) == report.Essence(later) {
-		t.Error("another commit is no news")
+	if report.Essence(r) != report.Essence(later) {
+		t.Error("another commit with the same files is news")
+	}
+	pending := comments()["pending"]
+	other, err := migration.Parse("0008_index.sql", []byte("SELECT 3; SELECT 4"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	edited := pending
+	edited.Result.Comparison.Pending = []migration.Migration{other}
+	if report.Essence(pending) == report.Essence(edited) {
+		t.Error("a file of other content is no news")
 	}
 	for name, other := range comments() {
 		if name != "up_to_date" && report.Essence(other) == report.Essence(r) {

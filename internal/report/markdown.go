@@ -86,14 +86,18 @@ type part struct {
 	fold  bool // where the rows stand that are not shown at once
 }
 
-// Essence is what the report says but for when and in which run: of two reports with the
-// same essence the second one is no news.
+// Essence is what the report says but for when, in which run and for which commit: of two
+// reports with the same essence, for files of the same content, the second one is no news.
 func Essence(r Report) string {
-	r.At, r.Run.URL, r.Run.ID, r.Run.Actor, r.Run.Event, r.Result.Elapsed = time.Time{}, "", 0, "", "", 0
+	content := ""
+	for _, m := range slices.Concat(r.Result.Applied, r.Result.NotRun, r.Result.Comparison.Pending, r.Result.Checked) {
+		content += m.SHA256
+	}
+	r.At, r.Run, r.Result.Elapsed = time.Time{}, Run{Repository: r.Run.Repository, RestoreWorkflow: r.Run.RestoreWorkflow}, 0
 	if r.Rollback == "" { // the bookmark of now, which changes with every write
 		r.Result.Bookmark, r.Result.WorkerVersion = "", ""
 	}
-	return Markdown(r, 0)
+	return Markdown(r, 0) + content
 }
 
 // headline is the outcome in words that are understood in three seconds.
@@ -143,6 +147,8 @@ func (r Report) headline() (mark, words string) {
 		return "⏪", fmt.Sprintf("restored, %s undone and held", count(len(res.Undone)))
 	case r.Command == "restore" && res.Status == migration.Restored && len(res.Undone) > 0:
 		return "⏪", fmt.Sprintf("restored, %s undone, not held", count(len(res.Undone)))
+	case r.Command == "restore" && res.Status == migration.Restored && len(res.Redone) > 0:
+		return "⏪", "restored, " + count(len(res.Redone)) + " applied again"
 	case r.Command == "restore" && res.Status == migration.Restored:
 		return "⏪", "restored"
 	case r.Command == "migrate" && res.Status == migration.Applied:
@@ -276,6 +282,9 @@ func (r Report) rows() []row {
 			}
 			rows = append(rows, one)
 		}
+		for _, name := range r.Result.Redone {
+			rows = append(rows, row{name: name, statements: -1, state: "applied again"})
+		}
 	}
 	slices.SortStableFunc(rows, func(a, b row) int { return cmp.Compare(a.order, b.order) })
 	return rows
@@ -314,7 +323,7 @@ func (r Report) more(rows []row, room int) string {
 	if len(rows) == 0 {
 		return ""
 	}
-	const end, note = "\n</details>\n\n", "…and %d more.\n"
+	const end, note = "\n</details>\n\n", "…and %d more: the log names them all.\n"
 	head := fmt.Sprintf("<details><summary>%s more</summary>\n\n", migration.Count(len(rows), "migration")) + tableHead
 	text, room := head, room-len(head)-len(end)-len(note)-20
 	for i, one := range rows {
@@ -485,7 +494,7 @@ func (r Report) facts() string {
 	notes := r.Notes()
 	if r.Command == "restore" { // the table has them
 		notes = slices.DeleteFunc(notes, func(n string) bool {
-			return strings.HasPrefix(n, noteUndone) || strings.HasPrefix(n, noteHolding) && len(r.Result.Holding) <= len(r.Result.Undone)
+			return strings.HasPrefix(n, noteUndone) || strings.HasPrefix(n, "applied again: ") || strings.HasPrefix(n, noteHolding) && len(r.Result.Holding) <= len(r.Result.Undone)
 		})
 		if len(r.Result.Holding) > 0 {
 			notes = append([]string{"what is held is not applied again until one of its files changes or goes, or until a migrate with release-hold"}, notes...)

@@ -274,6 +274,9 @@ func (r Report) Verdict() string {
 	}
 }
 
+// NotRehearsed begins the note that says why there was no rehearsal.
+const NotRehearsed = "not rehearsed: "
+
 const (
 	noteUndone  = "undone by the restore: "
 	noteHolding = "held from now on, until a file changes or --release-hold: "
@@ -300,6 +303,7 @@ func (r Report) Notes() []string {
 	if len(r.Result.Undone) > 0 {
 		add(noteUndone+"%s", fileNames(r.Result.Undone))
 	}
+	add("applied again: %s", r.Result.Redone)
 	if len(r.Result.Holding) > 0 {
 		add(noteHolding+"%s", fileNames(r.Result.Holding))
 	}
@@ -312,7 +316,7 @@ func (r Report) Notes() []string {
 		add("pending and not held, so "+when+": %s", slices.DeleteFunc(r.PendingNames(), func(n string) bool { return slices.Contains(held, n) }))
 	}
 	if reason := r.Result.Rehearsal.Reason; reason != "" && (len(r.Result.Applied) > 0 || len(c.Pending) > 0) && r.Command != "baseline" {
-		notes = append(notes, "not rehearsed: "+reason)
+		notes = append(notes, NotRehearsed+reason)
 	}
 	if r.Result.WorkerRolledBack != "" {
 		notes = append(notes, fmt.Sprintf("the Worker was put back to version %s (before: %s)", r.Result.WorkerRolledBack, r.Result.WorkerVersion))
