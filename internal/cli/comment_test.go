@@ -452,6 +452,13 @@ func TestHoldOfMany(t *testing.T) {
 	if list, _ := held.json(t)["held"].([]any); held.code != 3 || len(list) != 2500 {
 		t.Errorf("exit %d, %d held", held.code, len(list))
 	}
+	c := newCloud(t, files) // whose statements have a limit, and whose import has no parameters
+	back := c.run("migrate", "production", "--format", "json")
+	back.want(t, 0)
+	c.run("restore", "production", "--bookmark", back.json(t)["bookmark"].(string), "--confirm", "shop-db").want(t, 0, "held from now on")
+	if list, _ := c.run("status", "production", "--format", "json").json(t)["held"].([]any); len(list) != 2500 {
+		t.Errorf("%d held", len(list))
+	}
 }
 
 // A GitHub Enterprise Server is named in the commands; a number that was given is the only

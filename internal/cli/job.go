@@ -77,7 +77,7 @@ func (j *job) run(ctx context.Context) (r report.Report) {
 	case "backup":
 		file := j.settings["output"]
 		if file == "" {
-			r.Err = &usageError{"backup needs a file to write", "for example: --output backup.sql"}
+			r.Err = &usageError{"backup needs a file to write", "for example: " + j.option("output", "backup.sql")}
 		} else if r.Err = j.inside("output", file); r.Err != nil {
 			break
 		} else if r.Err = j.backup(ctx, file); r.Err == nil {

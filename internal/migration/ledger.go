@@ -106,7 +106,7 @@ const insertJournal = `INSERT INTO ` + JournalTable + ` (run, kind, at, migratio
   worker_version, commit_sha, run_url, pull_request, actor, tool_version)
 VALUES (?, ?, ?, ?, ?, nullif(?, ''), nullif(?, ''), ?, ?, ?, ?, ?, ?)`
 
-// journalPiece is how much text of one column goes into one statement: an import has no
+// journalPiece is how much text of the journal goes into one statement: an import has no
 // parameters, and D1 takes statements of up to 100,000 bytes, quotes doubled.
 const journalPiece = 40_000
 
@@ -121,7 +121,7 @@ func journalStatements(e Entry) []BatchStatement {
 	}
 	columns := []struct{ name, first, rest string }{{name: "migrations", rest: mustJSON(nonNil(e.Migrations))}, {name: "hold", rest: hold}, {name: "undone", rest: undone}}
 	for i, c := range columns {
-		columns[i].first, columns[i].rest = piece(c.rest)
+		columns[i].first, columns[i].rest = piece(c.rest, journalPiece/len(columns))
 	}
 	statements := []BatchStatement{
 		{Query: Query{SQL: createJournal}},
@@ -129,16 +129,16 @@ func journalStatements(e Entry) []BatchStatement {
 			e.WorkerVersion, e.Origin.Commit, e.Origin.RunURL, e.Origin.PullRequest, e.Origin.Actor, e.Origin.ToolVersion}}},
 	}
 	for _, c := range columns {
-		for first, rest := piece(c.rest); first != ""; first, rest = piece(rest) {
+		for first, rest := piece(c.rest, journalPiece); first != ""; first, rest = piece(rest, journalPiece) {
 			statements = append(statements, BatchStatement{Query: Query{SQL: `UPDATE ` + JournalTable + ` SET ` + c.name + ` = ` + c.name + ` || ? WHERE run = ?`, Args: []any{first, e.Run}}})
 		}
 	}
 	return statements
 }
 
-// piece cuts off what goes into one statement, between characters.
-func piece(text string) (first, rest string) {
-	n := min(journalPiece, len(text))
+// piece cuts off at most n bytes, between characters.
+func piece(text string, n int) (first, rest string) {
+	n = min(n, len(text))
 	for n < len(text) && !utf8.RuneStart(text[n]) {
 		n--
 	}
