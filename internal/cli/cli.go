@@ -203,24 +203,7 @@ func runAction(ctx context.Context, p Process) int {
 	r = settled(r)
 	r.Public, r.ExitCode = true, exitCode(ctx, r, all)
 	runner.Print(report.Text(r, false) + report.Error(r, false))
-	if problem := r.Problem(); problem != nil {
-		file := ""
-		if problem.File != "" {
-			file = filepath.ToSlash(filepath.Join(r.Directory, problem.File))
-		}
-		runner.Annotate(github.Annotation{Severity: github.Error, File: file, Line: problem.Line, Title: "d1-rewind " + mode,
-			Message: strings.Join([]string{clip(problem.Err.Error()), clip(problem.State), clip(problem.Next)}, "\n")})
-	}
-	if r.ExitCode == exitPending {
-		runner.Annotate(github.Annotation{Severity: github.Error, Title: "d1-rewind " + mode, Message: fmt.Sprintf("%s pending, and exit-code: true asks for a failure then", migration.Count(len(r.PendingNames()), "migration"))})
-	}
-	for _, note := range r.Notes() {
-		severity := github.Warning
-		if strings.HasPrefix(note, report.NotRehearsed) {
-			severity = github.Notice // GitHub shows ten warnings
-		}
-		runner.Annotate(github.Annotation{Severity: severity, Title: "d1-rewind " + mode, Message: clip(note)})
-	}
+	runner.Annotate(annotations(r)...)
 	for _, o := range r.Outputs() {
 		if err := runner.SetOutput(o.Name, o.Value); err != nil {
 			warn(err) // the others would fail alike
@@ -242,6 +225,32 @@ func runAction(ctx context.Context, p Process) int {
 		}
 	}
 	return r.ExitCode
+}
+
+// annotations are what GitHub shows on the run: the error, beside its line, and the notes.
+func annotations(r report.Report) []github.Annotation {
+	title := "d1-rewind " + r.Command
+	var list []github.Annotation
+	if problem := r.Problem(); problem != nil {
+		file := ""
+		if problem.File != "" {
+			file = filepath.ToSlash(filepath.Join(r.Directory, problem.File))
+		}
+		list = append(list, github.Annotation{Severity: github.Error, File: file, Line: problem.Line, Title: title,
+			Message: strings.Join([]string{clip(problem.Err.Error()), clip(problem.State), clip(problem.Next)}, "\n")})
+	}
+	if r.ExitCode == exitPending {
+		list = append(list, github.Annotation{Severity: github.Error, Title: title,
+			Message: fmt.Sprintf("%s pending, and exit-code: true asks for a failure then", migration.Count(len(r.PendingNames()), "migration"))})
+	}
+	for _, note := range r.Notes() {
+		severity := github.Warning
+		if strings.HasPrefix(note, report.NotRehearsed) {
+			severity = github.Notice // GitHub shows ten warnings
+		}
+		list = append(list, github.Annotation{Severity: severity, Title: title, Message: clip(note)})
+	}
+	return list
 }
 
 // annotationLength is how much of a message somebody reads beside a run; the log has it all.
