@@ -19,7 +19,6 @@ import (
 	"sync"
 	"time"
 
-	"al.essio.dev/pkg/shellescape"
 	"github.com/spf13/pflag"
 	"golang.org/x/term"
 
@@ -424,35 +423,6 @@ func isTerminal(stream any) bool {
 	}
 	f, ok := stream.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
-}
-
-// ownCommand is one of the program's own commands, complete and quoted for a shell, with
-// extra and with what the user said about which database is meant.
-func ownCommand(p Process, command string, given settings, environment string, extra []string) string {
-	words := append(programWords(p), command, environment)
-	words = append(words, extra...)
-	for _, name := range []string{"working-directory", "config", "database", "database-id", "account-id", "migrations-dir", "migrations-table", "persist-to", "worker"} {
-		if given.differs(name) {
-			words = append(words, "--"+name, given[name])
-		}
-	}
-	return shellescape.QuoteCommand(words)
-}
-
-// programWords is how the person called the program, so that the command pastes as it is:
-// "go run" builds it in a temporary directory, and a runner's paths are nobody else's.
-func programWords(p Process) []string {
-	program := p.Program
-	switch {
-	case p.Getenv("GITHUB_ACTIONS") == "true":
-		return []string{"d1-rewind"}
-	case strings.Contains(filepath.ToSlash(program), "/go-build"):
-		return []string{"go", "run", "."}
-	case strings.ContainsRune(program, os.PathSeparator) && program != "/d1-rewind":
-		return []string{program}
-	default:
-		return []string{"d1-rewind"}
-	}
 }
 
 // parseTime reads RFC 3339 or Unix seconds.

@@ -1,22 +1,18 @@
 package cli
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
-	"net/url"
 	"os"
 	"path/filepath"
 	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
-
-	"al.essio.dev/pkg/shellescape"
 
 	"github.com/d1-rewind/d1-rewind/internal/d1"
 	"github.com/d1-rewind/d1-rewind/internal/github"
@@ -126,158 +122,9 @@ func (j *job) status(ctx context.Context, r *report.Report) {
 	r.Warnings = append(r.Warnings, why)
 }
 
-// offerWayBack names the command that undoes what was done, or may have been done, and where
-// nothing was done the one that undoes the last change.
-func (j *job) offerWayBack(r *report.Report) {
-	if last := r.Result.Last; last != nil {
-		worker := ""
-		if last.Kind == "migrate" {
-			worker = last.WorkerVersion
-		}
-		r.LastRollback = j.restoreCommand(last.Bookmark, worker)
-		if at, err := time.Parse(time.RFC3339, last.At); err == nil && j.remote != nil {
-			r.LastUntil = at.Add(report.Kept)
-		}
-	}
-	back := r.Result.Bookmark
-	if r.Result.PreviousBookmark != "" {
-		back = r.Result.PreviousBookmark
-	}
-	changed := len(r.Result.Applied) > 0 || r.Result.PreviousBookmark != "" && r.Result.Status != migration.UpToDate
-	if back == "" || !changed && r.Result.Status != migration.Uncertain {
-		return
-	}
-	worker := ""
-	if r.Command == "migrate" || r.Result.WorkerRolledBack != "" {
-		worker = r.Result.WorkerVersion
-	}
-	r.Rollback = j.restoreCommand(back, worker)
-	if j.remote != nil {
-		r.Fallback = j.wranglerCommand(back)
-		r.Until = j.p.Now().Add(report.Kept)
-	}
-}
-
-// restoreCommand is the command that goes back to a bookmark, and with the Worker to a
-// version of it, "" for the database alone: complete, and quoted for a shell.
-func (j *job) restoreCommand(to migration.Bookmark, worker string) string {
-	extra := []string{"--bookmark", string(to)}
-	if j.remote != nil {
-		confirm := j.databaseName()
-		if confirm == "" {
-			confirm = j.target.Database.ID
-		}
-		if j.onGitHub() {
-			inputs := [][2]string{{"environment", j.settings["environment"]}, {"database", j.selector()}, {"bookmark", string(to)}, {"confirm", confirm}}
-			if worker != "" {
-				inputs = append(inputs, [2]string{"worker-version", worker})
-			}
-			return j.dispatch(j.settings["restore-workflow"], inputs...)
-		}
-		extra = append(extra, "--confirm", confirm)
-		if worker != "" {
-			extra = append(extra, "--worker-version", worker)
-		}
-	}
-	return ownCommand(j.p, "restore", j.given, j.settings["environment"], extra)
-}
-
-// statusCommand is the command that shows the status of what this one works on.
-func (j *job) statusCommand() string {
-	return ownCommand(j.p, "status", j.given, j.settings["environment"], nil)
-}
-
-// option is how whoever reads a message sets an option.
-func (j *job) option(name, value string) string {
-	if j.inAction {
-		return "the input " + name + ": " + value
-	}
-	return "--" + name + " " + shellescape.Quote(value)
-}
-
 // otherLedgers are the tables in which other tools record what they applied: drizzle-kit,
 // Prisma. A baseline takes over from them.
 var otherLedgers = []string{"__drizzle_migrations", "_prisma_migrations"}
-
-// releaseCommand is the command that applies also what is held, "" where no workflow does.
-func (j *job) releaseCommand() string {
-	if j.remote == nil || !j.onGitHub() {
-		return ownCommand(j.p, "migrate", j.given, j.settings["environment"], []string{"--release-hold"})
-	}
-	for _, workflow := range []string{j.event.Workflow, migrateWorkflow} {
-		if j.offersRelease(workflow) {
-			return j.dispatch(workflow, [2]string{"release-hold", "true"})
-		}
-	}
-	return ""
-}
-
-// offersRelease tells whether a workflow of the checkout can be started by hand to release a
-// hold. GitHub refuses inputs that a workflow does not have.
-func (j *job) offersRelease(workflow string) bool {
-	if workflow == "" {
-		return false
-	}
-	content, err := os.ReadFile(filepath.Join(j.event.Workspace, ".github", "workflows", workflow))
-	return err == nil && bytes.Contains(content, []byte("workflow_dispatch")) && bytes.Contains(content, []byte("release-hold:"))
-}
-
-// migrateWorkflow is what the project calls the workflow that migrates.
-const migrateWorkflow = "d1-migrate.yml"
-
-// onGitHub tells whether whoever reads the report has workflows to start rather than this
-// program.
-func (j *job) onGitHub() bool { return j.inAction && j.event.Repository != "" }
-
-// dispatch is the command of GitHub's own tool that starts a workflow
-// (https://cli.github.com/manual/gh_workflow_run), complete and quoted for a shell.
-func (j *job) dispatch(workflow string, inputs ...[2]string) string {
-	repository := j.event.Repository
-	if at, err := url.Parse(j.event.ServerURL); err == nil && at.Host != "" && at.Host != "github.com" {
-		repository = at.Host + "/" + repository
-	}
-	words := []string{"gh", "workflow", "run", workflow, "--repo", repository}
-	for _, input := range inputs {
-		words = append(words, "-f", input[0]+"="+input[1])
-	}
-	return shellescape.QuoteCommand(words)
-}
-
-// selector is what the option database says to mean this database again.
-func (j *job) selector() string {
-	db := j.target.Database
-	return cmp.Or(j.settings["database"], j.settings["database-id"], db.Name, db.ID, db.Binding)
-}
-
-// wranglerCommand is the command of wrangler that goes back to a bookmark, "" if the
-// database's name is not known: wrangler takes no id. It looks the name up in the
-// environment's section first (getDatabaseByNameOrBinding in packages/wrangler/src/d1/utils.ts).
-func (j *job) wranglerCommand(to migration.Bookmark) string {
-	name := j.databaseName()
-	if name == "" || strings.HasPrefix(name, "-") { // which wrangler would take for an option
-		return ""
-	}
-	words := []string{"npx", "wrangler", "d1", "time-travel", "restore", name, "--bookmark", string(to)}
-	if j.target.Section != "" {
-		words = append(words, "--env", j.target.Section)
-	}
-	if j.configFile != "" && (j.given.differs("config") || j.given.differs("working-directory")) {
-		words = append(words, "--config", j.configFile)
-	}
-	return shellescape.QuoteCommand(words)
-}
-
-// databaseName is the name of the remote database as far as it is known: "" if the
-// configuration has one for another id.
-func (j *job) databaseName() string {
-	if j.remote.name != "" {
-		return j.remote.name
-	}
-	if j.target.Mismatch != "" {
-		return ""
-	}
-	return j.target.Database.Name
-}
 
 // wire finds configuration, database and migrations directory.
 func (j *job) wire(ctx context.Context, r *report.Report) error {
