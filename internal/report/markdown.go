@@ -31,45 +31,25 @@ type Run struct {
 // reference or a heading.
 func Markdown(r Report, room int) string {
 	r.Public = true
-	mark, words := r.headline()
-	subject := ""
-	for _, name := range []string{r.Environment, r.DatabaseName} {
-		if name != "" {
-			subject += " · " + code(clip(name, 100))
-		}
-	}
-	verdict := "### " + mark + " " + words + "\n\n"
-	if subject = strings.TrimPrefix(subject, " · "); subject != "" {
-		verdict = "### " + mark + " " + subject + ": " + words + "\n\n"
-	}
-	parts := []part{{text: verdict}}
-	parts = append(parts, r.problem()...)
-	parts = append(parts, part{text: r.checkTable(), gives: 1})
+	verdict := r.verdictLine()
 	rows := r.rows()
-	shown, folded := rows[:min(len(rows), rowsShown)], rows[min(len(rows), rowsShown):]
-	parts = append(parts, part{text: r.table(shown), gives: 1})
-	parts = append(parts, part{text: r.wayBack()}, part{text: r.release()}, part{text: r.facts(), gives: 2}, part{fold: true}, part{text: r.fallback(), gives: 2}, part{text: r.footer()})
-	size := func() (n int) {
-		for _, p := range parts {
-			n += len(p.text)
-		}
-		return n
-	}
-	for gives := 4; room > 0 && gives > 0 && size() > room; gives-- {
-		for i := range parts {
-			if parts[i].gives == gives {
-				parts[i].text = ""
-			}
-		}
-	}
-	left := room - size()
-	if room <= 0 {
-		left = 1 << 30
-	}
+	shown := rows[:min(len(rows), rowsShown)]
+	parts := append([]part{{text: verdict}}, r.problem()...)
+	parts = append(parts,
+		part{text: r.checkTable(), gives: 1},
+		part{text: r.table(shown), gives: 1},
+		part{text: r.wayBack()},
+		part{text: r.release()},
+		part{text: r.facts(), gives: 2},
+		part{fold: true},
+		part{text: r.fallback(), gives: 2},
+		part{text: r.footer()},
+	)
+	left := shorten(parts, room)
 	var b strings.Builder
 	for _, p := range parts {
 		if p.fold {
-			b.WriteString(r.more(folded, left))
+			p.text = r.more(rows[len(shown):], left)
 		}
 		b.WriteString(p.text)
 	}
@@ -79,11 +59,49 @@ func Markdown(r Report, room int) string {
 	return strings.TrimRight(b.String(), "\n") + "\n"
 }
 
+// verdictLine is the heading: which database, and what became of it.
+func (r Report) verdictLine() string {
+	mark, words := r.headline()
+	var subject []string
+	for _, name := range []string{r.Environment, r.DatabaseName} {
+		if name != "" {
+			subject = append(subject, code(clip(name, 100)))
+		}
+	}
+	if len(subject) > 0 {
+		words = strings.Join(subject, " · ") + ": " + words
+	}
+	return "### " + mark + " " + words + "\n\n"
+}
+
 // part is a piece of the Markdown.
 type part struct {
 	text  string
 	gives int  // the higher, the sooner it gives way; 0 never does
 	fold  bool // where the rows stand that are not shown at once
+}
+
+// mostGives is the highest part.gives.
+const mostGives = 3
+
+// shorten lets parts give way until they fit into room (0: any), and returns what is left.
+func shorten(parts []part, room int) (left int) {
+	if room <= 0 {
+		return 1 << 30
+	}
+	left = room
+	for _, p := range parts {
+		left -= len(p.text)
+	}
+	for gives := mostGives; gives > 0 && left < 0; gives-- {
+		for i := range parts {
+			if parts[i].gives == gives {
+				left += len(parts[i].text)
+				parts[i].text = ""
+			}
+		}
+	}
+	return left
 }
 
 // Essence is what the report says but for when, in which run and for which commit: of two
@@ -195,7 +213,7 @@ func (r Report) problem() []part {
 	}
 	parts := []part{{text: "**" + label + ":** " + what + "\n\n"}}
 	if p.SQL != "" {
-		parts = append(parts, part{text: fence("sql", clip(p.SQL, said)), gives: 4})
+		parts = append(parts, part{text: fence("sql", clip(p.SQL, said)), gives: mostGives})
 	}
 	if p.State != "" {
 		parts = append(parts, part{text: "**State:** " + short(p.State, said) + "\n\n"})
