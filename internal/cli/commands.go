@@ -1,11 +1,12 @@
 package cli
 
 import (
-	"bytes"
 	"cmp"
 	"net/url"
 	"os"
+	"path"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"time"
 
@@ -92,23 +93,37 @@ func (j *job) releaseCommand() string {
 	if j.remote == nil || !j.onGitHub() {
 		return ownCommand(j.p, "migrate", j.given, j.settings["environment"], []string{"--release-hold"})
 	}
-	for _, workflow := range []string{j.event.Workflow, migrateWorkflow} {
-		if j.offersRelease(workflow) {
-			return j.dispatch(workflow, [2]string{"release-hold", "true"})
+	if j.release == nil {
+		j.release = new("")
+		for _, workflow := range []string{migrateWorkflow, j.event.Workflow} {
+			if j.offersRelease(workflow) {
+				*j.release = j.dispatch(workflow, [2]string{"release-hold", "true"})
+			}
 		}
 	}
-	return ""
+	return *j.release
 }
 
 // offersRelease tells whether a workflow of the checkout can be started by hand to release a
 // hold. GitHub refuses inputs that a workflow does not have.
 func (j *job) offersRelease(workflow string) bool {
-	if workflow == "" {
+	checkout, err := os.OpenRoot(j.event.Workspace)
+	if err != nil || workflow == "" {
 		return false
 	}
-	content, err := os.ReadFile(filepath.Join(j.event.Workspace, ".github", "workflows", workflow))
-	return err == nil && bytes.Contains(content, []byte("workflow_dispatch")) && bytes.Contains(content, []byte("release-hold:"))
+	defer checkout.Close()
+	name := path.Join(".github", "workflows", workflow)
+	if info, err := checkout.Lstat(name); err != nil || !info.Mode().IsRegular() || info.Size() > 1<<20 {
+		return false
+	}
+	content, err := checkout.ReadFile(name)
+	return err == nil && releaseInput.Match(comments.ReplaceAll(content, nil))
 }
+
+var (
+	comments     = regexp.MustCompile(`(?m)^\s*#.*\n`)
+	releaseInput = regexp.MustCompile(`workflow_dispatch:.*(\n([ \t].*)?)*?[ \t{]release-hold:|workflow_dispatch:[^\n]*[ {]release-hold:`)
+)
 
 // migrateWorkflow is what the project calls the workflow that migrates.
 const migrateWorkflow = "d1-migrate.yml"

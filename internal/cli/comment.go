@@ -132,7 +132,8 @@ func (c *conversation) say(run context.Context, j *job, r report.Report) (addres
 	subject := j.subject()
 	// A push that has nothing to do with migrations is not worth a new comment.
 	quiet := r.Err == nil && r.Result.Status == migration.UpToDate && !c.event.FromPullRequest && c.given == 0
-	pushed := c.event.Name == "push" || c.event.Name == "workflow_run" && len(c.event.Commits) > 0
+	pushed := (c.event.Name == "push" || c.event.Name == "workflow_run") && len(c.event.Commits) > 0 && strings.HasPrefix(c.event.Ref, "refs/heads/")
+	belongs := strings.HasPrefix(c.event.Name, "pull_request") || c.event.FromPullRequest && (c.event.Name == "issue_comment" || c.event.Name == "workflow_run")
 	switch {
 	case subject == "" && len(numbers) > 0:
 		return "", []error{errors.New("the pull request was not told, because the run did not come as far as a database")}
@@ -142,12 +143,12 @@ func (c *conversation) say(run context.Context, j *job, r report.Report) (addres
 		return "", []error{fmt.Errorf("the pull request was not told: %w", c.unable)}
 	case len(numbers) == 0 && lookup != nil:
 		return "", []error{fmt.Errorf("the pull request was not told: %w", lookup)}
-	case len(numbers) == 0 && c.event.FromPullRequest:
+	case len(numbers) == 0 && belongs:
 		return "", []error{fmt.Errorf("no pull request was told: the event %s does not say which", c.event.Name)}
 	case len(numbers) == 0 && r.Command == "restore" && len(r.Result.Undone) > 0:
 		return "", []error{errors.New("no pull request was told: the journal names none for what was undone")}
 	case len(numbers) == 0 && pushed && !quiet:
-		return "", []error{fmt.Errorf("no pull request was told: none was merged into %s by commit %s", strings.TrimPrefix(c.event.Ref, "refs/heads/"), c.event.SHA)}
+		return "", []error{fmt.Errorf("no pull request was told: none was merged into %s by commit %s", strings.TrimPrefix(c.event.Ref, "refs/heads/"), c.event.Commits[0])}
 	}
 	if extra := len(numbers) - pullRequestsShown; extra > 0 {
 		problems = append(problems, fmt.Errorf("%d more pull requests were not told", extra))

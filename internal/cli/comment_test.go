@@ -297,9 +297,6 @@ func TestReportingFails(t *testing.T) {
 			}
 		}, told: true},
 		"outputs_fail": {arrange: func(h *hub, env map[string]string) { env["GITHUB_OUTPUT"] = h.dir }, want: "set output", told: true},
-		"another_author": {arrange: func(h *hub, _ map[string]string) {
-			h.github.Add(7, githubtest.Identity{Login: "mallory", Type: "User"}, "x\n<!-- d1-rewind:v1 subject=00000000000000000000000000000000 run=999.1 essence=00000000000000000000000000000000 -->")
-		}, told: true},
 		"switched_off": {arrange: func(_ *hub, env map[string]string) { env["INPUT_COMMENT"] = "off" }},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -413,6 +410,56 @@ func TestNotHeldIsTold(t *testing.T) {
 			h.wantComment(7, "restored, but not held", "NOT held", s.outputs["rollback-command"])
 		})
 	}
+}
+
+// Everyday errors are not taken for row values.
+func TestErrorsAreShown(t *testing.T) {
+	for sql, want := range map[string]string{
+		"SELECT emial FROM users;":            "no such column: emial",
+		"SELECT u.emial FROM users u;":        "no such column: u.emial",
+		"SELECT [my col] FROM users;":         "no such column: my col",
+		"UPDATE users SET nam = 1;":           "no such column: nam",
+		"CREATE INDEX i ON users (nope);":     "nope",
+		"ALTER TABLE users DROP COLUMN nope;": "no such column",
+		"CREATE TABLE t (a, b, UNIQUE (a, b)); INSERT INTO t VALUES (1, 1), (1, 1);":                                              "UNIQUE constraint failed: t.a, t.b",
+		"CREATE TABLE t (a CHECK (a > 0)); INSERT INTO t VALUES (0);":                                                             "CHECK constraint failed: a > 0",
+		"CREATE TABLE t (a INTEGER) STRICT; INSERT INTO t VALUES ('x');":                                                          "cannot store TEXT value in INTEGER column t.a",
+		"CREATE TABLE t (a NOT NULL); INSERT INTO t VALUES (NULL);":                                                               "NOT NULL constraint failed: t.a",
+		"CREATE VIRTUAL TABLE f USING fts5(x); INSERT INTO f(rowid, x) VALUES (1, 'a'); INSERT INTO f(rowid, x) VALUES (1, 'a');": "constraint failed",
+		"SELECT json_extract('{}', 'nope');":                                                                                      "bad JSON path: 'nope'",
+		"SELECT * FROM nowhere;":                                                                                                  "no such table: nowhere",
+	} {
+		h := newHub(t, sample())
+		h.write("migrations/0003_wrong.sql", sql)
+		h.step(push, map[string]string{"mode": "migrate"}).want(t, 1, want)
+		h.step(pullRequest, map[string]string{"mode": "status", "environment": "local"}).want(t, 1, want)
+	}
+}
+
+// A hold's command is named where a workflow takes it.
+func TestReleaseCommandIsTaken(t *testing.T) {
+	for content, taken := range map[string]bool{
+		"on:\n  workflow_dispatch:\n    inputs:\n\n      # of a restore\n      release-hold:\n        type: boolean\njobs: {}\n": true,
+		"on: {workflow_dispatch: {inputs: {release-hold: {type: boolean}}}}\n":                                                   true,
+		"on:\n  push:\n  workflow_dispatch:\njobs:\n  a:\n    steps:\n      - with:\n          release-hold: false\n":            false,
+		"# workflow_dispatch: with release-hold: see docs\non: push\n":                                                           false,
+		"on: push\n": false,
+	} {
+		h := newHub(t, sample())
+		back := h.step(push, map[string]string{"mode": "migrate"}).outputs["bookmark"]
+		h.step(byHand, map[string]string{"mode": "restore", "bookmark": back, "confirm": "shop-db"}).want(t, 0)
+		h.write(".github/workflows/d1-migrate.yml", content)
+		s := h.step(push, map[string]string{"mode": "migrate"})
+		if got := strings.Contains(s.stdout, "gh workflow run d1-migrate.yml --repo octo/shop -f release-hold=true"); got != taken || s.code != 3 {
+			t.Errorf("exit %d, named: %v, want %v, for\n%s", s.code, got, taken, content)
+		}
+	}
+	h := newHub(t, sample()) // a link leads nowhere
+	h.remove(".github/workflows/d1-migrate.yml")
+	if err := os.Symlink("/dev/zero", filepath.Join(h.dir, ".github/workflows/d1-migrate.yml")); err != nil {
+		t.Fatal(err)
+	}
+	h.step(push, map[string]string{"mode": "migrate"}).want(t, 0)
 }
 
 // What a step asks for and gets beside a comment.
@@ -640,6 +687,18 @@ CREATE TRIGGER reveal BEFORE UPDATE ON secrets BEGIN SELECT RAISE(ABORT, 'it is 
 			t.Errorf("the %s has a row's value:\n%s", what, text)
 		}
 	}
+	h.server.SetFault(func(r d1test.Request) *d1test.Fault { // nor where nothing can be read any more
+		if slices.ContainsFunc(h.server.Requests(), func(r d1test.Request) bool { return strings.Contains(r.Body, `"poll"`) }) && strings.HasSuffix(r.Path, "/raw") {
+			return &d1test.Fault{Status: http.StatusForbidden, Body: `{"success":false,"errors":[{"code":10000,"message":"Authentication error"}]}`}
+		}
+		return nil
+	})
+	s = h.step(push, map[string]string{"mode": "migrate", "transport": "import"})
+	s.want(t, 4, "could not be read")
+	if strings.Contains(s.stdout+s.summary+h.comment(7), "row-value") {
+		t.Errorf("a row's value is seen:\n%s", s.stdout)
+	}
+	h.server.SetFault(nil)
 	h.run("migrate", "production").want(t, 1, "it is row-value") // a terminal
 	h.run("migrate", "local").want(t, 1, "it is row-value")
 	if r := h.run("migrate", "local", "--format", "markdown"); strings.Contains(r.stdout, "row-value") {

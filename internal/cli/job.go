@@ -45,6 +45,7 @@ type job struct {
 	remote      *remote          // nil in a local one
 	offline     bool             // remote, and nothing can be asked
 	talk        *conversation    // with the pull request; nil: none
+	release     *string          // see releaseCommand
 	engine      *migration.Engine
 }
 
@@ -508,7 +509,7 @@ func (p Process) version() string {
 	if v != "dev" {
 		return v
 	}
-	if ref := p.Getenv("GITHUB_ACTION_REF"); ref != "" && p.Getenv("INPUT_MODE") != "" {
+	if ref := p.Getenv("GITHUB_ACTION_REF"); ref != "" && isAction(p.Getenv) {
 		return ref
 	}
 	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" && info.Main.Version != "(devel)" {

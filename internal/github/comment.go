@@ -114,7 +114,7 @@ func (r *Repository) update(ctx context.Context, there []written, c Comment) (ur
 		newer = stays.run.ID
 	case stays.essence == c.essence() && !stays.touched:
 	default:
-		if c.Run == none {
+		if c.Run == none || c.Run.ID < stays.run.ID { // no older run may take this for its turn
 			c.Run = stays.run
 		}
 		if _, _, err = r.client.Issues.EditComment(ctx, r.owner, r.name, stays.id, &github.IssueComment{Body: new(c.body())}); err != nil {

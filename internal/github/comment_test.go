@@ -112,6 +112,9 @@ func TestSay(t *testing.T) {
 	if say(t, r, rerun); bodies(s, 7)[130] != rerun.Text {
 		t.Errorf("somebody started run 1 again, and its comment is %q", bodies(s, 7)[130])
 	}
+	if _, newer := say(t, r, comment("staging", "older than run 2", 1)); newer != 2 {
+		t.Error("a run that was started again made room for older ones")
+	}
 	s.Change(func() { s.Comments = nil }) // somebody deletes all of them
 	say(t, r, comment("staging", "2 pending", 4))
 	if diff := cmp.Diff([]string{"2 pending"}, bodies(s, 7)); diff != "" {
@@ -383,6 +386,13 @@ func TestTokenStays(t *testing.T) {
 	answers := map[string]func(w http.ResponseWriter, r *http.Request){
 		"redirect": func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, strings.Replace(other.URL, "127.0.0.1", "localhost", 1), http.StatusTemporaryRedirect)
+		},
+		"moved": func(w http.ResponseWriter, r *http.Request) { // a GET in the place of a PATCH is no success
+			if r.Method == http.MethodGet && strings.Contains(r.URL.Path, "moved") {
+				_, _ = fmt.Fprint(w, "{}")
+				return
+			}
+			http.Redirect(w, r, "/moved"+r.URL.Path, http.StatusFound)
 		},
 		"message": func(w http.ResponseWriter, _ *http.Request) {
 			w.WriteHeader(http.StatusUnprocessableEntity)

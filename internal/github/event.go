@@ -111,7 +111,7 @@ func (r *Runner) Event() Event {
 		own := []string{"push", "schedule", "workflow_dispatch", "repository_dispatch", "release", "create", "merge_group"}
 		e.FromPullRequest = !slices.Contains(own, p.WorkflowRun.Event) || p.WorkflowRun.HeadRepository.elsewhere(e.Repository)
 		switch {
-		case !e.FromPullRequest && p.WorkflowRun.HeadSHA != "":
+		case p.WorkflowRun.Event == "push" && !e.FromPullRequest && p.WorkflowRun.HeadSHA != "":
 			e.Commits, e.Ref = []string{p.WorkflowRun.HeadSHA}, "refs/heads/"+p.WorkflowRun.HeadBranch
 		case e.FromPullRequest && len(p.WorkflowRun.PullRequests) > 0:
 			e.PullRequest = p.WorkflowRun.PullRequests[0].Number

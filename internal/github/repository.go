@@ -65,10 +65,10 @@ func NewRepository(c Config) (*Repository, error) {
 	return &Repository{client: client, owner: owner, name: name, token: c.Token, fork: c.Fork, sleep: c.Sleep}, nil
 }
 
-// sameHost follows a redirect, as that of a renamed repository, only where the token may go:
-// go-github adds it to every request.
+// sameHost follows a redirect, as that of a renamed repository, only where the token may go
+// (go-github adds it to every request), and where a write stays one (301 and 302 make it a GET).
 func sameHost(request *http.Request, via []*http.Request) error {
-	if first := via[0].URL; request.URL.Host != first.Host || request.URL.Scheme != first.Scheme || len(via) > 5 {
+	if first := via[0].URL; request.URL.Host != first.Host || request.URL.Scheme != first.Scheme || request.Method != via[0].Method || len(via) > 5 {
 		return http.ErrUseLastResponse
 	}
 	return nil

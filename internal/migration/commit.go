@@ -112,9 +112,12 @@ func (e *Engine) outcome(ctx context.Context, cause error, batch Batch, group []
 	}
 	unclear, isUnclear := errors.AsType[*ApplyError](cause)
 	refused, isRefused := errors.AsType[*StatementError](cause)
-	computed := ""
 	if isRefused {
-		computed = e.computed(refused)
+		defer func() {
+			if p, ok := errors.AsType[*Problem](err); ok && strings.Contains(p.Err.Error(), refused.Text) {
+				p.Computed = e.computed(refused)
+			}
+		}()
 	}
 	notApplied := func() error {
 		if ctx.Err() != nil {
@@ -181,7 +184,7 @@ func (e *Engine) outcome(ctx context.Context, cause error, batch Batch, group []
 		result.Rival = true
 		return false, errRival
 	default:
-		return false, &Problem{Kind: Unknown, Err: fmt.Errorf("%d of %d migrations of one transaction are in the ledger, but no run's journal row: %w", present, len(group), cause), Computed: computed,
+		return false, &Problem{Kind: Unknown, Err: fmt.Errorf("%d of %d migrations of one transaction are in the ledger, but no run's journal row: %w", present, len(group), cause),
 			State: "either the service did not keep the transaction whole, or another tool applied them at the same moment; nothing more was touched",
 			Next:  "compare the schema with the files, or go back: " + e.restoreCommand(result.Bookmark)}
 	}

@@ -384,7 +384,7 @@ func (e *Engine) heldProblem(held []string) *Problem {
 }
 
 // batch is one transaction: for each migration its ledger row first, then its statements;
-// the journal row last. A rival run trips over the ledger's UNIQUE name before any
+// the journal row behind them, in pieces where it is long. A rival run trips over the ledger's UNIQUE name before any
 // statement of the migration runs, and the journal row proves that all of them did.
 func (e *Engine) batch(group []Migration, result *Result, release bool) Batch {
 	batch := Batch{Planned: result.Bookmark, Statements: []BatchStatement{createLedger(e.Table)}}
@@ -465,8 +465,8 @@ func (r Result) Settle(err error) (Result, error) {
 		p = &Problem{Err: err}
 		err = p
 	}
-	if p.Kind == Refused && len(r.Applied) > 0 {
-		p.Kind = Failed // a refusal means that nothing was written
+	if (p.Kind == Refused || p.Kind == Usage) && len(r.Applied) > 0 {
+		p.Kind = Failed // these mean that nothing was written
 	}
 	r.Status = Failure
 	switch p.Kind {

@@ -85,25 +85,28 @@ type StatementError struct {
 func (e *StatementError) Error() string { return e.Text }
 
 // What SQLite says by itself of a violated constraint names tables, columns and indexes.
-var ownWords = regexp.MustCompile(`^((UNIQUE|NOT NULL|PRIMARY KEY) constraint failed: (index '.*'|[^:]+\.[^:]+)|(CHECK constraint failed|FOREIGN KEY constraint failed|cannot store ).*|datatype mismatch)(: SQLITE_|$)`)
+var ownWords = regexp.MustCompile(`^((UNIQUE|NOT NULL|PRIMARY KEY) constraint failed: (index '.*'|[^.]+\..+)|(CHECK constraint failed|FOREIGN KEY constraint failed|rtree constraint failed|cannot store ).*|constraint failed|datatype mismatch)$`)
 
-// Some functions quote an argument, which may be a row's value. FTS5 quotes columns of a query.
-var quotingWords = regexp.MustCompile(`^(?:bad JSON path|JSON path error near|fts5: [a-z ]+|unknown special query|parse error in rank function|no such column):? (.*)$`)
+// Some functions quote an argument, which may be a row's value; FTS5 a column of the query.
+var quotingWords = regexp.MustCompile(`^(?:bad JSON path|JSON path error near|fts5: syntax error near|unknown special query|parse error in rank function|no such column):? (.*)$`)
 
 // code is what D1 adds to SQLite's message.
 var code = regexp.MustCompile(`: SQLITE_[A-Z]+( \(extended: SQLITE_[A-Z_]+\))?( \[code: \d+\])?$`)
 
-// hint is what SQLite adds to a name that it does not know.
-const hint = `" - should this be a string literal in single-quotes?`
+// compiling ends the message of an error in the statement's text: no row was read so far.
+var compiling = regexp.MustCompile(` at offset \d+: SQLITE_ERROR( \[code: \d+\])?$`)
 
 // computed returns what SQLite may have from an expression: the words of a RAISE, which takes
 // one since 3.47, or those that a function quotes of its argument; "" for none.
 func (e *StatementError) computed() (raised, quoted string) {
+	if compiling.MatchString(e.Text) {
+		return "", ""
+	}
 	words := code.ReplaceAllString(e.Text, "")
 	if quoting := quotingWords.FindStringSubmatch(words); quoting != nil {
-		return "", strings.TrimSuffix(quoting[1], hint)
+		return "", quoting[1]
 	}
-	if strings.Contains(e.Text, "SQLITE_CONSTRAINT_TRIGGER") || strings.Contains(e.Text, "SQLITE_CONSTRAINT") && !ownWords.MatchString(e.Text) {
+	if strings.Contains(e.Text, "SQLITE_CONSTRAINT_TRIGGER") || strings.Contains(e.Text, "SQLITE_CONSTRAINT") && !ownWords.MatchString(words) {
 		return words, ""
 	}
 	return "", ""

@@ -131,13 +131,15 @@ func (r Report) headline() (mark, words string) {
 	case res.WorkerRolledBack != "" && res.PreviousBookmark == "":
 		return "❌", "the Worker was put back, the database was not restored"
 	case p.Kind == migration.Stopped && len(res.Applied) > 0:
-		return "❌", fmt.Sprintf("interrupted after %d of %s", len(res.Applied), count(len(res.Comparison.Pending)))
+		return "❌", fmt.Sprintf("interrupted after %d of %s", len(res.Applied), count(len(res.Applied)+len(res.NotRun)))
 	case p.Kind == migration.Stopped:
 		return "❌", "interrupted, nothing was written"
 	case p.Kind == migration.Refused && held > 0 && (r.Command == "status" || r.Command == "migrate"):
 		return "⏸️", count(held) + " held, because a restore undid " + pronoun(held)
 	case p.Kind == migration.Refused:
 		return "⛔", escape(r.Command) + " refused, nothing was written"
+	case p.Kind == migration.Usage && p.File != "":
+		return "❌", code(clip(p.File, 100)) + " can't be used, nothing was written"
 	case p.Kind == migration.Usage:
 		return "❌", escape(r.Command) + " can't be done like that, nothing was written"
 	case r.Command == "status" && p.File != "":
@@ -147,7 +149,7 @@ func (r Report) headline() (mark, words string) {
 	case r.Command == "restore" && res.PreviousBookmark != "":
 		return "❌", "restored, but not held"
 	case len(res.Applied) > 0:
-		return "❌", fmt.Sprintf("failed after %d of %s", len(res.Applied), count(len(res.Comparison.Pending)))
+		return "❌", fmt.Sprintf("failed after %d of %s", len(res.Applied), count(len(res.Applied)+len(res.NotRun)))
 	case r.Command == "migrate":
 		return "❌", "failed, nothing was applied"
 	case r.Command == "restore":
@@ -162,7 +164,14 @@ func (r Report) headline() (mark, words string) {
 	case res.Status == migration.Offline:
 		return "🟡", fmt.Sprintf("%s checked, the database was not asked", count(len(res.Checked)))
 	case r.Command == "restore" && res.Status == migration.Restored && len(res.Holding) > 0:
-		return "⏪", fmt.Sprintf("restored, %s undone and held", count(len(res.Undone)))
+		switch undone, holding := len(res.Undone), len(res.Holding); undone {
+		case 0:
+			return "⏪", fmt.Sprintf("restored, %s still held", count(holding))
+		case holding:
+			return "⏪", fmt.Sprintf("restored, %s undone and held", count(undone))
+		default:
+			return "⏪", fmt.Sprintf("restored, %s undone, %d held", count(undone), holding)
+		}
 	case r.Command == "restore" && res.Status == migration.Restored && len(res.Undone) > 0:
 		return "⏪", fmt.Sprintf("restored, %s undone, not held", count(len(res.Undone)))
 	case r.Command == "restore" && res.Status == migration.Restored && len(res.Redone) > 0:
@@ -409,13 +418,10 @@ func (r Report) wayBack() string {
 // lastWayBack is the way back from the newest run that the journal knows: after a later
 // status, or a run that had nothing to do, it is still what somebody looks for at night.
 func (r Report) lastWayBack() string {
-	last := r.Result.Last
-	if last == nil || r.LastRollback == "" || r.Command != "status" && r.Command != "migrate" {
+	if !r.offersLast() {
 		return ""
 	}
-	if !r.LastUntil.IsZero() && !r.At.IsZero() && r.LastUntil.Before(r.At) {
-		return "" // Time Travel has forgotten it
-	}
+	last := r.Result.Last
 	what := migration.Count(len(last.Migrations), "migration") + " applied"
 	title, discards := "To go back to the state before that", "It discards every write made to the database since then, and holds the migrations that it undoes."
 	if last.Kind == "restore" {

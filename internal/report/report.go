@@ -120,6 +120,13 @@ func expiry(until time.Time) string {
 	return fmt.Sprintf("until %s, on the free plan until %s", until.UTC().Format(time.DateOnly), until.AddDate(0, 0, -23).UTC().Format(time.DateOnly))
 }
 
+// offersLast tells whether the way back from the last change is to be shown: where the command
+// has none of its own, and Time Travel still knows the bookmark.
+func (r Report) offersLast() bool {
+	return r.Result.Last != nil && r.LastRollback != "" && r.Rollback == "" && (r.Command == "status" || r.Command == "migrate") &&
+		(r.LastUntil.IsZero() || r.At.Before(r.LastUntil))
+}
+
 // Output is one step output.
 type Output struct{ Name, Value string }
 
@@ -190,6 +197,11 @@ func JSON(r Report) []byte {
 	}
 	if r.Fallback != "" {
 		document["fallbackCommand"] = r.Fallback
+	}
+	if r.offersLast() {
+		last := r.Result.Last
+		document["lastChange"] = map[string]any{"kind": last.Kind, "at": last.At, "migrations": fileNames(last.Migrations), "bookmark": last.Bookmark,
+			"actor": last.Origin.Actor, "commit": last.Origin.Commit, "runUrl": last.Origin.RunURL, "rollbackCommand": r.LastRollback}
 	}
 	if !r.Until.IsZero() {
 		document["bookmarkExpires"] = r.Until.UTC().Format(time.RFC3339)

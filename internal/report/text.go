@@ -57,13 +57,16 @@ func Text(r Report, colour bool) string {
 	if !r.Until.IsZero() {
 		line("                 (%s; it discards every write made since)", expiry(r.Until))
 	}
-	if last := r.Result.Last; last != nil && r.LastRollback != "" && r.Rollback == "" && (r.Command == "status" || r.Command == "migrate") {
+	if last := r.Result.Last; r.offersLast() {
 		what := "applied"
 		if last.Kind == "restore" {
 			what = "a restore undid"
 		}
 		line("last change:     %s", Printable(fmt.Sprintf("%s %s, %s", what, migration.Count(len(last.Migrations), "migration"), strings.TrimSpace(last.At+" "+last.Origin.Actor))))
 		line("to undo that:    %s", Printable(r.LastRollback))
+		if !r.LastUntil.IsZero() {
+			line("                 (%s; it discards every write made since)", expiry(r.LastUntil))
+		}
 	}
 	if r.Fallback != "" {
 		line("without us:      %s", Printable(r.Fallback))

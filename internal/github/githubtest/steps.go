@@ -420,8 +420,6 @@ func playedAs(uses string) player {
 	return nil
 }
 
-// checkout copies the source that its inputs name; what was in its place is gone.
-// https://github.com/actions/checkout#usage
 // home is the repository that the workflow file of the job is from.
 // https://docs.github.com/actions/reference/workflows-and-actions/contexts#job-context
 func (j *jobRun) home() string {
@@ -431,6 +429,8 @@ func (j *jobRun) home() string {
 	return j.run.Repository
 }
 
+// checkout copies the source that its inputs name; what was in its place is gone.
+// https://github.com/actions/checkout#usage
 func (j *jobRun) checkout(u use) error {
 	source := j.run.Source
 	for name, value := range u.with {
