@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -200,6 +201,10 @@ func runAction(ctx context.Context, p Process) int {
 		runner.EndGroup()
 	}
 	r = settled(r)
+	if problem := r.Problem(); problem != nil {
+		problem.Next = asInputs(problem.Next)
+		r.Err = problem
+	}
 	r.Public, r.ExitCode = true, exitCode(ctx, r, all)
 	runner.Print(report.Text(r, false) + report.Error(r, false))
 	runner.Annotate(annotations(r)...)
@@ -225,6 +230,24 @@ func runAction(ctx context.Context, p Process) int {
 	}
 	return r.ExitCode
 }
+
+// asInputs words advice for a workflow: what is a flag at a terminal is an input there. Text
+// with a command in it stays as it is.
+func asInputs(text string) string {
+	for _, program := range []string{"d1-rewind ", "wrangler ", "gh "} {
+		if strings.Contains(text, program) {
+			return text
+		}
+	}
+	return flagInText.ReplaceAllStringFunc(text, func(flag string) string {
+		if name := strings.TrimPrefix(flag, "--"); lookup(name).name != "" {
+			return "the input " + name
+		}
+		return flag
+	})
+}
+
+var flagInText = regexp.MustCompile(`--[a-z][a-z-]*[a-z]`)
 
 // annotations are what GitHub shows on the run: the error, beside its line, and the notes.
 func annotations(r report.Report) []github.Annotation {

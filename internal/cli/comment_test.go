@@ -474,6 +474,7 @@ func TestStep(t *testing.T) {
 	if s := h.step(push, map[string]string{"mode": "migrate", "restore-workflow": ".github/workflows/back.yml"}); !strings.HasPrefix(s.outputs["rollback-command"], "gh workflow run back.yml ") {
 		t.Errorf("rollback-command = %q", s.outputs["rollback-command"])
 	}
+	h.step(pullRequest, map[string]string{"mode": "status", "migrations-dir": "nowhere"}).want(t, 2, "name another one with the input migrations-dir")
 	h.step(pullRequest, map[string]string{"mode": "status", "environment": "nowhere"}).want(t, 2, "the run did not come as far as a database")
 	broken := event{"pull_request", "<html>"}
 	h.step(broken, map[string]string{"mode": "status"}).want(t, 0, "the event pull_request does not say which")
