@@ -459,3 +459,44 @@ func TestMergedInPart(t *testing.T) {
 		t.Errorf("Merged() (-want +got): %v\n%s", err, diff)
 	}
 }
+
+// An edit survives a gateway that fails, and a comment that somebody deletes at the same moment.
+func TestSayEdits(t *testing.T) {
+	t.Parallel()
+	s := hub(t)
+	r := shop(t, s, githubtest.RunnerToken)
+	say(t, r, comment("staging", "first", 1))
+	s.Change(func() { s.Fault = githubtest.Times(2, http.MethodPatch, http.StatusBadGateway) })
+	say(t, r, comment("staging", "second", 2))
+	if diff := cmp.Diff([]string{"second"}, bodies(s, 7)); diff != "" {
+		t.Errorf("after a gateway's errors (-want +got):\n%s", diff)
+	}
+	s.Change(func() {
+		s.Fault = func(_ http.ResponseWriter, r *http.Request) bool {
+			if r.Method == http.MethodPatch {
+				s.Comments, s.Fault = nil, nil
+			}
+			return false
+		}
+	})
+	say(t, r, comment("staging", "third", 3))
+	if diff := cmp.Diff([]string{"third"}, bodies(s, 7)); diff != "" {
+		t.Errorf("deleted between list and edit (-want +got):\n%s", diff)
+	}
+	// Doubles that an earlier run left behind: the newest stays, another job removes one meanwhile.
+	double := s.On(7)[0].Body
+	s.Add(7, bot, strings.Replace(double, "run=3.1", "run=9.1", 1))
+	s.Add(7, bot, double)
+	s.Change(func() {
+		s.Fault = func(_ http.ResponseWriter, r *http.Request) bool {
+			if r.Method == http.MethodDelete {
+				s.Comments, s.Fault = s.Comments[:2], nil
+			}
+			return false
+		}
+	})
+	say(t, r, comment("staging", "tenth", 10))
+	if diff := cmp.Diff([]string{"tenth"}, bodies(s, 7)); diff != "" {
+		t.Errorf("doubles (-want +got):\n%s", diff)
+	}
+}
