@@ -121,8 +121,8 @@ func (j *job) offersRelease(workflow string) bool {
 }
 
 var (
-	comments     = regexp.MustCompile(`(?m)^\s*#.*\n`)
-	releaseInput = regexp.MustCompile(`workflow_dispatch:.*(\n([ \t].*)?)*?[ \t{]release-hold:|workflow_dispatch:[^\n]*[ {]release-hold:`)
+	comments     = regexp.MustCompile(`(?m)^[ \t]*#.*$`)
+	releaseInput = regexp.MustCompile(`workflow_dispatch:.*(\n([ \t].*)?)*?[ \t{]release-hold:`) // before the next key of the top level
 )
 
 // migrateWorkflow is what the project calls the workflow that migrates.

@@ -31,8 +31,8 @@ type conversation struct {
 // commenting are the commands whose outcome is news for a pull request.
 var commenting = map[string]bool{"migrate": true, "status": true, "restore": true, "baseline": true}
 
-// reportTime is how long reporting may take, and how long where a signal has ended the run:
-// a cancelled job has about 10 seconds.
+// How long GitHub may take: for the look-up, for all of the reporting, and where a signal has
+// ended the run: a cancelled job has about 10 seconds.
 // https://docs.github.com/actions/reference/workflows-and-actions/workflow-cancellation
 const (
 	lookupTime      = 8 * time.Second // the run waits for it before it writes its journal row
@@ -57,12 +57,8 @@ func converse(ctx context.Context, p Process, command string, s settings, event 
 	if s["comment"] == "off" || !commenting[command] || outside && c.given == 0 {
 		return nil
 	}
-	sleep := p.Sleep
-	if sleep == nil {
-		sleep = pause
-	}
 	c.repository, c.unable = github.NewRepository(github.Config{APIURL: event.APIURL, Token: token,
-		Repository: event.Repository, Fork: event.Fork, Agent: "d1-rewind/" + p.version(), Sleep: sleep, Transport: p.GitHub})
+		Repository: event.Repository, Fork: event.Fork, Agent: "d1-rewind/" + p.version(), Sleep: p.Sleep, Transport: p.GitHub})
 	switch {
 	case c.given > 0:
 		c.numbers = []int{c.given}
@@ -86,19 +82,8 @@ func converse(ctx context.Context, p Process, command string, s settings, event 
 	return c
 }
 
-func pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-// pullRequest is the number for the journal, "" for none, several joined by commas. It waits for the look-up, but not
-// in a run that was cancelled.
+// pullRequest is the number for the journal, "" for none, several joined by commas. It waits
+// for the look-up, but not in a run that was cancelled.
 func (c *conversation) pullRequest(ctx context.Context) string {
 	numbers, _ := c.wait(ctx.Done())
 	var texts []string

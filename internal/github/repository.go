@@ -17,7 +17,7 @@ import (
 	"github.com/google/go-github/v62/github"
 )
 
-// Config says how GitHub's REST API is reached.
+// Config says how GitHub's REST API is reached. Sleep is required.
 type Config struct {
 	APIURL     string // used as it is: GitHub Enterprise Server has a path in it; "": https://api.github.com
 	Token      string
@@ -131,8 +131,8 @@ type bounded struct {
 const perPage = 100
 
 // Merged returns the numbers of the pull requests that commits were merged by into ref, in
-// the order of the commits, as far as they could be found out. It serves squash, rebase, merge commits and the merge queue:
-// GitHub knows the merged pull request of each
+// the order of the commits; with an error, those that could be found out. It serves squash,
+// rebase, merge commits and the merge queue: GitHub knows the merged pull request of each
 // (https://docs.github.com/rest/commits/commits#list-pull-requests-associated-with-a-commit).
 func (r *Repository) Merged(ctx context.Context, ref string, commits ...string) ([]int, error) {
 	branch, isBranch := strings.CutPrefix(ref, "refs/heads/")

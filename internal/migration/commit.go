@@ -174,7 +174,7 @@ func (e *Engine) outcome(ctx context.Context, cause error, batch Batch, group []
 	case ours && present == len(group):
 		return false, nil
 	case present == 0 && !ours && isUnclear && unclear.Pending:
-		return false, &Problem{Kind: Unknown, Err: fmt.Errorf("the run gave up while the write was under way: %v", cause), State: "nothing of it is committed so far, but it may yet be",
+		return false, &Problem{Kind: Unknown, Err: errors.New("the run gave up while the write was under way: " + cause.Error()), State: "nothing of it is committed so far, but it may yet be",
 			Next: fmt.Sprintf("look again in a minute: %s (running again is safe: nothing is applied twice; the state before is %s)", e.statusCommand(), result.Bookmark)}
 	case present == 0 && !ours:
 		return isUnclear && unclear.Transient, notApplied()

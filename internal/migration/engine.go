@@ -384,8 +384,9 @@ func (e *Engine) heldProblem(held []string) *Problem {
 }
 
 // batch is one transaction: for each migration its ledger row first, then its statements;
-// the journal row behind them, in pieces where it is long. A rival run trips over the ledger's UNIQUE name before any
-// statement of the migration runs, and the journal row proves that all of them did.
+// the journal row behind them, in pieces where it is long. A rival run trips over the
+// ledger's UNIQUE name before any statement of the migration runs, and the journal row
+// proves that all of them did.
 func (e *Engine) batch(group []Migration, result *Result, release bool) Batch {
 	batch := Batch{Planned: result.Bookmark, Statements: []BatchStatement{createLedger(e.Table)}}
 	entry := e.entry("migrate", result.Bookmark)

@@ -441,11 +441,7 @@ func (r Report) lastWayBack() string {
 	if link := r.ownLink(last.Origin.RunURL); link != "" {
 		what += fmt.Sprintf(` in <a href="%s">a run</a>`, link) // within <summary> there is no Markdown
 	}
-	var until time.Time
-	if err == nil && !r.LastUntil.IsZero() {
-		until = r.LastUntil
-	}
-	text := r.command(title, r.LastRollback, discards, last.Bookmark, at, until)
+	text := r.command(title, r.LastRollback, discards, last.Bookmark, at, r.LastUntil)
 	what = "Last change: " + what + "."
 	if len(r.PendingNames()) == 0 || last.Kind == "restore" {
 		return what + " " + text
@@ -518,7 +514,7 @@ func (r Report) facts() string {
 	notes := r.Notes()
 	if r.Command == "restore" { // the table has them
 		notes = slices.DeleteFunc(notes, func(n string) bool {
-			return strings.HasPrefix(n, noteUndone) || strings.HasPrefix(n, "applied again: ") || strings.HasPrefix(n, noteHolding) && len(r.Result.Holding) <= len(r.Result.Undone)
+			return strings.HasPrefix(n, noteUndone) || strings.HasPrefix(n, noteRedone) || strings.HasPrefix(n, noteHolding) && len(r.Result.Holding) <= len(r.Result.Undone)
 		})
 		if len(r.Result.Holding) > 0 {
 			notes = append([]string{"what is held is not applied again until one of its files changes or goes, or until a migrate with release-hold"}, notes...)
@@ -561,11 +557,11 @@ func (r Report) footer() string {
 		words = append(words, fmt.Sprintf("by %s (%s)", escape(clip(r.Run.Actor, 100)), escape(r.Run.Event)))
 	}
 	if r.Run.Commit != "" {
-		short := code(r.Run.Commit[:min(len(r.Run.Commit), 7)])
+		commit := code(r.Run.Commit[:min(len(r.Run.Commit), 7)])
 		if r.Run.Repository != "" {
-			short = fmt.Sprintf("[%s](%s/commit/%s)", short, r.Run.Repository, url.PathEscape(r.Run.Commit))
+			commit = fmt.Sprintf("[%s](%s/commit/%s)", commit, r.Run.Repository, url.PathEscape(r.Run.Commit))
 		}
-		words = append(words, "commit "+short)
+		words = append(words, "commit "+commit)
 	}
 	if r.Run.URL != "" {
 		words = append(words, fmt.Sprintf("[run %d](%s)", r.Run.ID, r.Run.URL))

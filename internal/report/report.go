@@ -291,6 +291,7 @@ const NotRehearsed = "not rehearsed: "
 
 const (
 	noteUndone  = "undone by the restore: "
+	noteRedone  = "applied again: "
 	noteHolding = "held from now on, until a file changes or --release-hold: "
 )
 
@@ -315,7 +316,7 @@ func (r Report) Notes() []string {
 	if len(r.Result.Undone) > 0 {
 		add(noteUndone+"%s", fileNames(r.Result.Undone))
 	}
-	add("applied again: %s", r.Result.Redone)
+	add(noteRedone+"%s", r.Result.Redone)
 	if len(r.Result.Holding) > 0 {
 		add(noteHolding+"%s", fileNames(r.Result.Holding))
 	}
