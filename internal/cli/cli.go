@@ -475,7 +475,7 @@ func parseTime(value string) (time.Time, error) {
 }
 
 // parseSize reads a number of bytes with an optional unit.
-func parseSize(value string) (int64, error) {
+func parseSize(option, value string) (int64, error) {
 	units := []struct {
 		suffix string
 		factor int64
@@ -491,5 +491,5 @@ func parseSize(value string) (int64, error) {
 		}
 		return n * u.factor, nil
 	}
-	return 0, &usageError{fmt.Sprintf("rehearse-limit can't be %q", value), "write it as 256MiB or 1GiB"}
+	return 0, &usageError{fmt.Sprintf("%s can't be %q", option, value), "write it as 256MiB or 1GiB"}
 }

@@ -188,7 +188,9 @@ func (j *job) wire(ctx context.Context, r *report.Report) error {
 	if state, err = filepath.Abs(state); err != nil {
 		return err
 	}
-	j.database = sqlite.Open(filepath.Join(wrangler.StateDir(state), wrangler.StateFile(db.Identifier())), filepath.Join(state, "d1-rewind"), j.p.Now)
+	limit, _ := parseSize("time-travel-limit", s["time-travel-limit"]) // resolve has checked it
+	j.database = sqlite.Open(filepath.Join(wrangler.StateDir(state), wrangler.StateFile(db.Identifier())),
+		sqlite.Options{Copies: filepath.Join(state, "d1-rewind"), Limit: limit, Now: j.p.Now, Progress: j.progress})
 	j.environment, j.dump = j.database, j.database.Dump
 	r.File = relative(j.database.Path())
 	return j.wireEngine(r, dir, db)
@@ -252,7 +254,7 @@ func (j *job) wireEngine(r *report.Report, configDir string, db wrangler.Databas
 	case j.remote != nil:
 		j.engine.NoRehearsal = "this version rehearses on local databases only: migrate local first"
 	default:
-		limit, _ := parseSize(s["rehearse-limit"]) // resolve has checked it
+		limit, _ := parseSize("rehearse-limit", s["rehearse-limit"]) // resolve has checked it
 		j.engine.Rehearse = rehearsal.Local(j.database, limit)
 	}
 	return nil

@@ -137,7 +137,8 @@ type History interface {
 // Kept describes the copies that the local Time Travel holds.
 type Kept struct {
 	Copies int
-	Bytes  int64
+	Bytes  int64     // that they take on the disk together
+	Limit  int64     // of Bytes; beyond it the oldest are removed
 	Oldest Bookmark  // "" without copies
 	Since  time.Time // when the oldest copy was taken
 }

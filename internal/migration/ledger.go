@@ -328,7 +328,7 @@ func (r recorded) held() []File {
 // last returns the newest run that changed what is applied and left its row, nil for none.
 func (r recorded) last() *Entry {
 	for _, e := range slices.Backward(r.journal) {
-		if !e.Bookmark.valid() {
+		if !e.Bookmark.Valid() {
 			continue // nobody can go back to that
 		}
 		if e.Kind == "restore" || e.Kind == "migrate" && slices.ContainsFunc(e.Migrations, func(f File) bool { return r.applied(f.Name) }) {

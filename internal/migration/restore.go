@@ -27,7 +27,7 @@ type RestoreOptions struct {
 // too, so without the hold the next run would apply the same migrations again.
 func (e *Engine) Restore(ctx context.Context, o RestoreOptions) (Result, error) {
 	result := Result{Status: Failure}
-	if o.Bookmark != "" && !o.Bookmark.valid() {
+	if o.Bookmark != "" && !o.Bookmark.Valid() {
 		return result.Settle(usage("copy it whole from the run that printed it, or go by --timestamp or --before",
 			"%q is not a bookmark; it looks like 00000085-0000024c-00004c6d-8e61117bf38d7adb71b934ebbf891683", string(o.Bookmark)))
 	}
@@ -314,8 +314,8 @@ func (e *Engine) at(ctx context.Context, when time.Time) (Bookmark, error) {
 	return e.Environment.Bookmark(ctx, when)
 }
 
-// valid tells whether b has the form of a bookmark.
-func (b Bookmark) valid() bool {
+// Valid tells whether b has the form of a bookmark.
+func (b Bookmark) Valid() bool {
 	groups := strings.Split(string(b), "-")
 	if len(groups) != 4 {
 		return false

@@ -24,7 +24,7 @@ func Local(d *sqlite.Database, limit int64) func(context.Context, migration.Batc
 			return migration.Rehearsal{Reason: "the database could not be copied"}, err
 		}
 		if copied == nil {
-			return migration.Rehearsal{Reason: fmt.Sprintf("the database has %d bytes, more than rehearse-limit (%d)", size, limit)}, nil
+			return migration.Rehearsal{Reason: fmt.Sprintf("the database has %s, more than rehearse-limit (%s)", migration.Size(size), migration.Size(limit))}, nil
 		}
 		defer copied.Close()
 		return migration.Rehearsal{Ran: true}, copied.Apply(ctx, batch)

@@ -220,7 +220,7 @@ func JSON(r Report) []byte {
 	if i := r.Info; i != nil {
 		document["bookmark"], document["at"] = i.Bookmark, i.At.UTC().Format(time.RFC3339)
 		if i.Kept != nil {
-			document["copies"], document["copiesBytes"], document["oldestBookmark"] = i.Kept.Copies, i.Kept.Bytes, i.Kept.Oldest
+			document["copies"], document["copiesBytes"], document["copiesLimit"], document["oldestBookmark"] = i.Kept.Copies, i.Kept.Bytes, i.Kept.Limit, i.Kept.Oldest
 		}
 	}
 	if r.Checks != nil {

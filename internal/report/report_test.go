@@ -79,7 +79,7 @@ func reports() map[string]report.Report {
 			}),
 		"info": r("info", migration.Result{}, func(r *report.Report) {
 			at := time.Date(2026, 11, 24, 10, 0, 0, 0, time.UTC)
-			r.Info = &migration.Info{Bookmark: before, At: at, Kept: &migration.Kept{Copies: 2, Bytes: 8192, Oldest: before, Since: at}}
+			r.Info = &migration.Info{Bookmark: before, At: at, Kept: &migration.Kept{Copies: 2, Bytes: 8192, Limit: 4 << 30, Oldest: before, Since: at}}
 		}),
 		"doctor": r("doctor", migration.Result{}, func(r *report.Report) {
 			r.Result.Bookmark = ""

@@ -26,7 +26,7 @@ func Text(r Report, colour bool) string {
 		line("%s %s", paint(yellow, "note:"), Printable(note))
 	}
 	if i := r.Info; i != nil && i.Kept != nil {
-		line("copies kept: %d, %d bytes", i.Kept.Copies, i.Kept.Bytes)
+		line("copies kept: %d, %s (for 30 days, %s at most)", i.Kept.Copies, migration.Size(i.Kept.Bytes), migration.Size(i.Kept.Limit))
 		if i.Kept.Copies > 0 {
 			line("oldest: %s (%s)", i.Kept.Oldest, i.Kept.Since.Format(time.RFC3339))
 		}

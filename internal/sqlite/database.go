@@ -21,16 +21,25 @@ import (
 // connection of its own, so that pragmas of one migration never reach the next and the
 // file is held no longer than needed.
 type Database struct {
-	path string // of the .sqlite file, which need not exist
-	time timeTravel
-	now  func() time.Time
+	path     string // of the .sqlite file, which need not exist
+	time     timeTravel
+	now      func() time.Time
+	progress func(string)
 }
 
-// Open returns the database at path, which is created by the first write. Copies for the
-// local Time Travel are kept in the directory copies.
-func Open(path, copies string, now func() time.Time) *Database {
+// Options are what a local database needs beside its file.
+type Options struct {
+	Copies   string // the directory for the copies of the local Time Travel
+	Limit    int64  // how many bytes they may take together
+	Now      func() time.Time
+	Progress func(string) // told what takes more than a second
+}
+
+// Open returns the database at path, which is created by the first write.
+func Open(path string, o Options) *Database {
 	id := filepath.Base(path)
-	return &Database{path: path, now: now, time: timeTravel{dir: filepath.Join(copies, strings.TrimSuffix(id, ".sqlite")), id: id[:min(8, len(id))], now: now}}
+	return &Database{path: path, now: o.Now, progress: o.Progress, time: timeTravel{
+		dir: filepath.Join(o.Copies, strings.TrimSuffix(id, ".sqlite")), id: id[:min(8, len(id))], limit: o.Limit, now: o.Now}}
 }
 
 // Path returns the database's file.
@@ -145,7 +154,7 @@ func (d *Database) Read(ctx context.Context, queries ...migration.Query) ([]migr
 func (d *Database) Bookmark(ctx context.Context, at time.Time) (migration.Bookmark, error) {
 	var now migration.Bookmark
 	err := d.reading(ctx, func(c conn) error {
-		print, err := fingerprint(ctx, c)
+		print, err := d.scan(ctx, c, "reading the database", nil)
 		if err != nil {
 			return err
 		}
@@ -162,7 +171,7 @@ func (d *Database) Bookmark(ctx context.Context, at time.Time) (migration.Bookma
 // there is one of this very state.
 func (d *Database) Apply(ctx context.Context, batch migration.Batch) error {
 	return d.writing(ctx, func(c conn) error {
-		version, err := d.keep(ctx, c, batch.Planned)
+		_, version, err := d.keep(ctx, c, batch.Planned, "")
 		if err != nil {
 			return err
 		}
@@ -217,87 +226,72 @@ func (d *Database) writing(ctx context.Context, f func(conn) error) error {
 	}))
 }
 
-// keep takes a copy of the state in which the connection finds the database, and returns
-// the connection's data_version at that state.
-func (d *Database) keep(ctx context.Context, c conn, planned migration.Bookmark) (version any, err error) {
+// keep takes a copy of the state in which the connection finds the database, unless there is
+// one, and returns its bookmark and the connection's data_version at that state.
+func (d *Database) keep(ctx context.Context, c conn, planned, spare migration.Bookmark) (bookmark migration.Bookmark, version any, err error) {
 	version, err = c.value("PRAGMA data_version")
 	if err != nil {
-		return nil, err
+		return "", nil, err
 	}
-	print, err := fingerprint(ctx, c)
+	held := false
+	if planned != "" {
+		held, err = d.time.holds(planned)
+	}
+	if held && err == nil {
+		var print string
+		if print, err = d.scan(ctx, c, "reading the database", nil); err == nil {
+			bookmark, err = d.time.bookmark(print)
+		}
+		if err == nil && bookmark != planned {
+			err = migration.ErrMoved
+		}
+	} else if err == nil {
+		bookmark, err = d.time.keep(planned, spare, func(file *os.File) (string, error) { return d.scan(ctx, c, "copying the database", file) })
+	}
 	if err != nil {
-		return nil, err
-	}
-	bookmark, err := d.time.bookmark(print)
-	if err != nil {
-		return nil, err
-	}
-	if planned != "" && bookmark != planned {
-		return nil, migration.ErrMoved
-	}
-	err = d.time.keep(bookmark, func(path string) error { return backup(ctx, c, fileURI(path, "")) })
-	if err != nil {
-		return nil, fmt.Errorf("copy the database before writing: %w", err)
+		return "", nil, fmt.Errorf("copy the database before writing: %w", err)
 	}
 	if now, err := c.value("PRAGMA data_version"); err != nil || now != version {
-		return nil, errors.Join(err, migration.ErrMoved)
+		return "", nil, errors.Join(err, migration.ErrMoved)
 	}
-	return version, nil
+	return bookmark, version, nil
 }
 
 // Restore implements migration.Environment. The content goes into the existing file, so
 // that a running wrangler dev sees it at its next query.
 func (d *Database) Restore(ctx context.Context, to migration.Bookmark) (migration.Bookmark, error) {
-	path, err := d.time.find(to)
+	copied, err := d.time.find(to)
 	if err != nil {
 		return "", err
 	}
-	info, err := os.Stat(path)
-	if err != nil {
-		return "", err
-	}
-	if info.Size() > 0 {
-		return d.replace(ctx, fileURI(path, "immutable=1"))
+	if copied.info.Size() > 0 {
+		return d.replace(ctx, fileURI(copied.path, "immutable=1"), to)
 	}
 	empty, err := d.empty(ctx, "")
 	if err != nil {
 		return "", err
 	}
 	defer empty.Close()
-	return d.replace(ctx, empty.uri)
+	return d.replace(ctx, empty.uri, to)
 }
 
 // replace copies the database at source into this one, which is locked against writers
-// between the copy of its old content and the new one.
-func (d *Database) replace(ctx context.Context, source string) (undo migration.Bookmark, err error) {
+// between the copy of its old content and the new one. The copy of spare is not pruned.
+func (d *Database) replace(ctx context.Context, source string, spare migration.Bookmark) (undo migration.Bookmark, err error) {
 	err = d.writing(ctx, func(reader conn) error {
-		version, err := d.keep(ctx, reader, "")
-		if err != nil {
-			return err
-		}
-		print, err := fingerprint(ctx, reader)
-		if err != nil {
-			return err
-		}
-		if undo, err = d.time.bookmark(print); err != nil {
+		var version any
+		if undo, version, err = d.keep(ctx, reader, "", spare); err != nil {
 			return err
 		}
 		return withConn(ctx, source, sqlite3.OPEN_READONLY, func(from conn) error {
-			b, err := from.BackupInit("main", fileURI(d.path, fmt.Sprintf("_pragma=busy_timeout(%d)", busyTimeout.Milliseconds())))
-			if err != nil {
-				return err
-			}
-			err = func() error {
-				if _, err := b.Step(0); err != nil { // takes the write lock
-					return err
+			target := fileURI(d.path, fmt.Sprintf("_pragma=busy_timeout(%d)", busyTimeout.Milliseconds()))
+			return d.backup(ctx, from, "writing the database", target, func() error {
+				now, err := reader.value("PRAGMA data_version")
+				if err == nil && now != version {
+					err = migration.ErrMoved
 				}
-				if now, err := reader.value("PRAGMA data_version"); err != nil || now != version {
-					return errors.Join(err, migration.ErrMoved)
-				}
-				_, err := b.Step(-1)
 				return err
-			}()
-			return errors.Join(err, b.Close())
+			})
 		})
 	})
 	return undo, err

@@ -153,7 +153,7 @@ func (d *Database) Replace(ctx context.Context, fresh migration.FreshDatabase) (
 	if !ok {
 		return "", fmt.Errorf("a %T can't replace a local database", fresh)
 	}
-	return d.replace(ctx, m.uri)
+	return d.replace(ctx, m.uri, "")
 }
 
 // Copy returns a copy of the database in memory, or nil and its size if that is more than

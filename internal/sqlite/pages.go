@@ -4,95 +4,176 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"errors"
+	"io"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/ncruces/go-sqlite3"
 	"github.com/ncruces/go-sqlite3/vfs"
 )
 
-// pagesVFS is a file system whose files keep nothing but the digest of each page that
-// SQLite's backup writes: SQLite reads the pages of a database, we never parse its files.
+// pagesVFS is a file system for the target of SQLite's backup: SQLite reads the pages of a
+// database, we never parse its files.
 const pagesVFS = "d1-rewind-pages"
 
 func init() { vfs.Register(pagesVFS, pages{}) }
 
-var pageDigests sync.Map // name to *pageDigest
+var pageSinks sync.Map // name to *pageSink
 
-// registerPages makes p reachable by a file name until forget is called.
-func registerPages(p *pageDigest) (name string, forget func()) {
-	name = rand.Text()
-	pageDigests.Store(name, p)
-	return name, func() { pageDigests.Delete(name) }
+// pageSink is a database file that takes the pages of one backup and digests them, and
+// writes them to a copy if there is one. It does so in a goroutine of its own, so that
+// neither waits for SQLite to read.
+type pageSink struct {
+	name   string
+	copy   io.WriterAt // nil: only the digest is wanted
+	size   int64
+	page   int64  // size of a page
+	first  []byte // page 1: SQLite comes back to it when it finishes a backup
+	sums   [][sha256.Size]byte
+	full   chan span
+	empty  chan []byte
+	now    span
+	done   chan struct{}
+	failed atomic.Pointer[error] // of the copy
 }
 
-// pageDigest is a database file of which only digests are kept.
-type pageDigest struct {
-	size  int64
-	page1 []byte // SQLite comes back to the header when it finishes a backup
-	pages map[int64][sha256.Size]byte
-	page  int64 // size of a page
+// span is some pages that follow each other.
+type span struct {
+	offset int64
+	data   []byte
+}
+
+// spanSize is how many bytes are written to the copy at once.
+const spanSize = 1 << 18
+
+func newPageSink(copied io.WriterAt) *pageSink {
+	p := &pageSink{name: rand.Text(), copy: copied, full: make(chan span), empty: make(chan []byte, 3), done: make(chan struct{})}
+	for range cap(p.empty) {
+		p.empty <- make([]byte, 0, spanSize)
+	}
+	pageSinks.Store(p.name, p)
+	go p.work()
+	return p
+}
+
+// uri is where SQLite finds the file.
+func (p *pageSink) uri() string {
+	return "file:/" + p.name + "?vfs=" + pagesVFS + "&_pragma=journal_mode(off)&_pragma=synchronous(off)"
+}
+
+func (p *pageSink) work() {
+	defer close(p.done)
+	for s := range p.full {
+		for i := int64(0); i < int64(len(s.data)); i += p.page {
+			n := (s.offset + i) / p.page
+			for int64(len(p.sums)) <= n {
+				p.sums = append(p.sums, [sha256.Size]byte{})
+			}
+			p.sums[n] = sha256.Sum256(s.data[i : i+p.page])
+		}
+		if p.copy != nil && p.failed.Load() == nil {
+			if _, err := p.copy.WriteAt(s.data, s.offset); err != nil {
+				p.failed.Store(&err)
+			}
+		}
+		p.empty <- s.data[:0]
+	}
+}
+
+// close ends the backup and returns what became of the copy. Without it the goroutine stays.
+func (p *pageSink) close() error {
+	p.flush()
+	close(p.full)
+	<-p.done
+	pageSinks.Delete(p.name)
+	if err := p.failed.Load(); err != nil {
+		return *err
+	}
+	if p.copy == nil || len(p.first) == 0 {
+		return nil
+	}
+	_, err := p.copy.WriteAt(p.first, 0)
+	return err
 }
 
 // sum digests all pages in order, leaving out the parts of the header that change without
 // a change of content: the file's journal mode, change counters and the schema cookie,
 // which a backup sets anew.
-func (p *pageDigest) sum() []byte {
+func (p *pageSink) sum() []byte {
 	h := sha256.New()
-	first := append([]byte(nil), p.page1...)
+	first := append([]byte(nil), p.first...)
 	for _, field := range [][2]int{{18, 20}, {24, 28}, {40, 44}, {92, 100}} {
 		clear(first[field[0]:field[1]])
 	}
 	h.Write(first)
-	for offset := p.page; p.page > 0 && offset < p.size; offset += p.page {
-		sum := p.pages[offset]
+	for n := int64(1); p.page > 0 && n < p.size/p.page; n++ {
+		var sum [sha256.Size]byte // the page at 1 GiB, where SQLite's locks are, is never written
+		if n < int64(len(p.sums)) {
+			sum = p.sums[n]
+		}
 		h.Write(sum[:])
 	}
 	return h.Sum(nil)
 }
 
-func (p *pageDigest) WriteAt(data []byte, offset int64) (int, error) {
-	if offset == 0 {
-		p.page1 = append(p.page1[:0], data...)
-		p.page = int64(len(data))
-	} else {
-		if p.pages == nil {
-			p.pages = map[int64][sha256.Size]byte{}
-		}
-		p.pages[offset] = sha256.Sum256(data)
+func (p *pageSink) flush() {
+	if len(p.now.data) > 0 {
+		p.full <- p.now
+		p.now = span{}
+	}
+}
+
+func (p *pageSink) WriteAt(data []byte, offset int64) (int, error) {
+	if err := p.failed.Load(); err != nil {
+		return 0, *err
 	}
 	p.size = max(p.size, offset+int64(len(data)))
+	if offset == 0 {
+		p.first, p.page = append(p.first[:0], data...), int64(len(data))
+		return len(data), nil
+	}
+	if p.page == 0 {
+		p.page = int64(len(data))
+	}
+	if offset != p.now.offset+int64(len(p.now.data)) || len(p.now.data)+len(data) > spanSize {
+		p.flush()
+	}
+	if p.now.data == nil {
+		p.now = span{offset, <-p.empty}
+	}
+	p.now.data = append(p.now.data, data...)
 	return len(data), nil
 }
 
-func (p *pageDigest) ReadAt(data []byte, offset int64) (int, error) {
+func (p *pageSink) ReadAt(data []byte, offset int64) (int, error) {
 	if p.size == 0 {
 		return 0, nil // SQLite fills the rest with zeros: an empty file
 	}
-	if offset+int64(len(data)) <= int64(len(p.page1)) {
-		return copy(data, p.page1[offset:]), nil
+	if offset+int64(len(data)) <= int64(len(p.first)) {
+		return copy(data, p.first[offset:]), nil
 	}
 	return 0, errors.New("a backup read a page back")
 }
 
-func (p *pageDigest) Truncate(size int64) error                     { p.size = size; return nil }
-func (p *pageDigest) Size() (int64, error)                          { return p.size, nil }
-func (*pageDigest) Close() error                                    { return nil }
-func (*pageDigest) Sync(vfs.SyncFlag) error                         { return nil }
-func (*pageDigest) Lock(vfs.LockLevel) error                        { return nil }
-func (*pageDigest) Unlock(vfs.LockLevel) error                      { return nil }
-func (*pageDigest) CheckReservedLock() (bool, error)                { return false, nil }
-func (*pageDigest) SectorSize() int                                 { return 0 }
-func (*pageDigest) DeviceCharacteristics() vfs.DeviceCharacteristic { return 0 }
+func (p *pageSink) Truncate(size int64) error                     { p.size = size; return nil }
+func (p *pageSink) Size() (int64, error)                          { return p.size, nil }
+func (*pageSink) Close() error                                    { return nil }
+func (*pageSink) Sync(vfs.SyncFlag) error                         { return nil }
+func (*pageSink) Lock(vfs.LockLevel) error                        { return nil }
+func (*pageSink) Unlock(vfs.LockLevel) error                      { return nil }
+func (*pageSink) CheckReservedLock() (bool, error)                { return false, nil }
+func (*pageSink) SectorSize() int                                 { return 0 }
+func (*pageSink) DeviceCharacteristics() vfs.DeviceCharacteristic { return 0 }
 
 type pages struct{}
 
 func (pages) Open(name string, flags vfs.OpenFlag) (vfs.File, vfs.OpenFlag, error) {
-	p, ok := pageDigests.Load(strings.TrimPrefix(name, "/"))
+	p, ok := pageSinks.Load(strings.TrimPrefix(name, "/"))
 	if !ok || flags&vfs.OPEN_MAIN_DB == 0 {
 		return nil, flags, sqlite3.CANTOPEN
 	}
-	return p.(*pageDigest), flags, nil
+	return p.(*pageSink), flags, nil
 }
 
 func (pages) Delete(string, bool) error                   { return sqlite3.IOERR_DELETE_NOENT }

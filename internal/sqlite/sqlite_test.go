@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -100,10 +101,14 @@ func TestAsD1(t *testing.T) {
 	}
 }
 
+func options(copies string) sqlite.Options {
+	return sqlite.Options{Copies: copies, Limit: 1 << 30, Now: time.Now, Progress: func(string) {}}
+}
+
 func open(t *testing.T) *sqlite.Database {
 	t.Helper()
 	dir := t.TempDir()
-	return sqlite.Open(filepath.Join(dir, "d1", "0123456789abcdef.sqlite"), filepath.Join(dir, "copies"), time.Now)
+	return sqlite.Open(filepath.Join(dir, "d1", "0123456789abcdef.sqlite"), options(filepath.Join(dir, "copies")))
 }
 
 func apply(t *testing.T, d *sqlite.Database, sql string) {
@@ -187,7 +192,7 @@ func TestReadsTheWriteAheadLog(t *testing.T) {
 	t.Parallel()
 	d := open(t)
 	apply(t, d, "CREATE TABLE t(x)")
-	reader := sqlite.Open(d.Path(), t.TempDir(), time.Now)
+	reader := sqlite.Open(d.Path(), options(t.TempDir()))
 	apply(t, d, "INSERT INTO t VALUES (1)")
 	if got := read(t, reader, "SELECT x FROM t"); got != "[[1]]" {
 		t.Errorf("rows = %s", got)
@@ -262,7 +267,9 @@ func TestCopiesAreKeptForThirtyDays(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	dir := t.TempDir()
-	d := sqlite.Open(filepath.Join(dir, "0123456789abcdef.sqlite"), filepath.Join(dir, "copies"), func() time.Time { return now })
+	o := options(filepath.Join(dir, "copies"))
+	o.Now = func() time.Time { return now }
+	d := sqlite.Open(filepath.Join(dir, "0123456789abcdef.sqlite"), o)
 	for _, days := range []int{0, 29, 2} { // the first copy is 31 days old at the third
 		now = now.AddDate(0, 0, days)
 		apply(t, d, fmt.Sprintf("CREATE TABLE t%d(x)", days))
@@ -273,5 +280,150 @@ func TestCopiesAreKeptForThirtyDays(t *testing.T) {
 	}
 	if _, err := d.Bookmark(t.Context(), now.AddDate(0, 0, -31)); err == nil {
 		t.Error("Bookmark() of a time before the history succeeded")
+	}
+}
+
+// history is a database whose clock stands at each migration and whose copies have a limit.
+type history struct {
+	*sqlite.Database
+	copies string
+	now    time.Time
+	said   []string
+}
+
+func newHistory(t *testing.T, limit int64) *history {
+	t.Helper()
+	dir := t.TempDir()
+	h := &history{copies: filepath.Join(dir, "copies"), now: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)}
+	h.Database = sqlite.Open(filepath.Join(dir, "0123456789abcdef.sqlite"), sqlite.Options{Copies: h.copies, Limit: limit,
+		Now: func() time.Time { return h.now }, Progress: func(line string) { h.said = append(h.said, line) }})
+	return h
+}
+
+// write adds rows of about size bytes an hour later, and returns the bookmark from before.
+func (h *history) write(t *testing.T, size int) migration.Bookmark {
+	t.Helper()
+	h.now = h.now.Add(time.Hour)
+	before := bookmark(t, h.Database)
+	apply(t, h.Database, fmt.Sprintf("CREATE TABLE IF NOT EXISTS t(x); INSERT INTO t VALUES (randomblob(%d))", size))
+	return before
+}
+
+func (h *history) kept(t *testing.T) migration.Kept {
+	t.Helper()
+	kept, err := h.Kept(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return kept
+}
+
+func TestCopiesAreKeptUpToALimit(t *testing.T) {
+	t.Parallel()
+	h := newHistory(t, 2<<20)
+	var states []migration.Bookmark
+	for range 6 {
+		states = append(states, h.write(t, 200_000))
+	}
+	kept := h.kept(t)
+	if kept.Bytes > 2<<20 || kept.Copies != 2 || kept.Oldest != states[4] { // 1000 and 800 kB, 600 more would be too much
+		t.Errorf("Kept() = %+v, want the newest copies within 2 MiB; states %v", kept, states)
+	}
+	_, err := h.Restore(t.Context(), states[1])
+	if p, ok := errors.AsType[*migration.Problem](err); !ok || p.Kind != migration.Usage || !strings.Contains(p.Error(), "not kept any more") || !strings.Contains(p.Error(), "2 MiB") {
+		t.Errorf("Restore() of a pruned state: %v", err)
+	}
+	first := kept.Since
+	if got, err := h.Bookmark(t.Context(), first.Add(-time.Minute)); err != nil || got != states[4] {
+		t.Errorf("Bookmark() between the last pruned copy and the oldest = %s, %v, want %s", got, err, states[4])
+	}
+	if got, err := h.Bookmark(t.Context(), first.Add(-61*time.Minute)); err == nil {
+		t.Errorf("Bookmark() of a time that only a pruned copy had = %s", got)
+	}
+}
+
+// A restore takes a copy first, which must not push out the one that it goes back to.
+func TestARestoreKeepsItsTarget(t *testing.T) {
+	t.Parallel()
+	h := newHistory(t, 1)
+	h.write(t, 100)
+	target := h.write(t, 100)
+	rows := read(t, h.Database, "SELECT count(*) FROM t")
+	undo, err := h.Restore(t.Context(), target)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := read(t, h.Database, "SELECT count(*) FROM t"); got != "[[1]]" || rows != "[[2]]" {
+		t.Errorf("rows before and after the restore: %s, %s", rows, got)
+	}
+	if _, err := h.Restore(t.Context(), undo); err != nil {
+		t.Fatal(err)
+	}
+	if got := read(t, h.Database, "SELECT count(*) FROM t"); got != rows {
+		t.Errorf("rows after the undo: %s", got)
+	}
+}
+
+func TestUnchangedDatabasesAreNotCopiedTwice(t *testing.T) {
+	t.Parallel()
+	h := newHistory(t, 1<<30)
+	h.write(t, 100_000)
+	last := h.write(t, 100_000)
+	once := h.kept(t)
+	size, err := os.Stat(h.Path())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 3 { // there and back again: each state has one copy, under several bookmarks
+		undo, err := h.Restore(t.Context(), last)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if last = undo; !undo.Valid() {
+			t.Errorf("undo = %q", undo)
+		}
+	}
+	if twice := h.kept(t); twice.Bytes != once.Bytes+size.Size() || twice.Copies != once.Copies+3 {
+		t.Errorf("Kept() = %+v, then %+v; the database has %d bytes", once, twice, size.Size())
+	}
+	if entries, err := filepath.Glob(filepath.Join(h.copies, "*", "unfinished-*")); err != nil || len(entries) > 0 {
+		t.Errorf("left over: %v, %v", entries, err)
+	}
+}
+
+func TestLeftoversOfKilledRunsGo(t *testing.T) {
+	t.Parallel()
+	h := newHistory(t, 1<<30)
+	h.write(t, 10)
+	old, young := filepath.Join(h.copies, "0123456789abcdef", "unfinished-1"), filepath.Join(h.copies, "0123456789abcdef", "unfinished-2")
+	for path, age := range map[string]time.Duration{old: time.Hour, young: -time.Hour} {
+		if err := errors.Join(os.WriteFile(path, make([]byte, 100), 0o600), os.Chtimes(path, h.now, h.now.Add(-age))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	h.write(t, 10)
+	if _, err := os.Stat(old); err == nil {
+		t.Error("the old leftover is still there")
+	}
+	if _, err := os.Stat(young); err != nil {
+		t.Errorf("a copy that is being written went: %v", err)
+	}
+}
+
+// The clock jumps at each look, so that every part takes long.
+func TestCopyingSaysHowFarItIs(t *testing.T) {
+	t.Parallel()
+	h := newHistory(t, 1<<30)
+	h.write(t, 5_000_000)
+	last := h.write(t, 5_000_000)
+	slow := sqlite.Open(h.Path(), sqlite.Options{Copies: h.copies, Limit: 1 << 30, Progress: func(line string) { h.said = append(h.said, line) },
+		Now: func() time.Time { h.now = h.now.Add(time.Second); return h.now }})
+	if _, err := slow.Restore(t.Context(), last); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"copying the database: 4 MiB of 9.6 MiB", "writing the database: 4 MiB of 4.8 MiB"} {
+		if !slices.Contains(h.said, want) {
+			t.Errorf("%q is missing in %q", want, h.said)
+		}
 	}
 }

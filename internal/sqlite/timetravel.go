@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -29,39 +30,52 @@ const retention = 30 * 24 * time.Hour
 // the fingerprint of its content. So the bookmark of a state can be told before a copy of
 // it exists, stays the same while nothing changes, and sorts by time.
 type timeTravel struct {
-	dir string
-	id  string // eight hexadecimal digits
-	now func() time.Time
+	dir   string
+	id    string // eight hexadecimal digits
+	limit int64  // bytes that all copies may take
+	now   func() time.Time
 }
 
 const (
 	copySuffix = ".copy"
+	goneSuffix = ".gone" // of an empty file in the place of the newest copy that was pruned
+	unfinished = "unfinished-"
 	copyTime   = "20060102T150405.000000000Z"
 )
+
+// abandoned is how long nothing was written to an unfinished copy whose run was killed.
+const abandoned = 10 * time.Minute
 
 type snapshot struct {
 	path     string
 	taken    time.Time
 	bookmark migration.Bookmark
 	number   uint64
-	size     int64
+	info     fs.FileInfo
+}
+
+func (s snapshot) fingerprint() string {
+	return string(s.bookmark[strings.LastIndexByte(string(s.bookmark), '-')+1:])
 }
 
 // list returns all copies, oldest first.
-func (t timeTravel) list() ([]snapshot, error) {
+func (t timeTravel) list() ([]snapshot, error) { return t.files(copySuffix) }
+
+func (t timeTravel) files(suffix string) ([]snapshot, error) {
 	entries, err := os.ReadDir(t.dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("read the copies of the local Time Travel: %w", err)
 	}
 	var copies []snapshot
 	for _, entry := range entries {
-		name, ok := strings.CutSuffix(entry.Name(), copySuffix)
-		stamp, bookmark, ok2 := strings.Cut(name, "_")
+		name, ok := strings.CutSuffix(entry.Name(), suffix)
+		stamp, name, ok2 := strings.Cut(name, "_")
 		taken, err := time.Parse(copyTime, stamp)
-		if !ok || !ok2 || err != nil || len(bookmark) < 8 {
+		bookmark := migration.Bookmark(name)
+		if !ok || !ok2 || err != nil || !bookmark.Valid() {
 			continue
 		}
-		number, err := strconv.ParseUint(bookmark[:8], 16, 32)
+		number, err := strconv.ParseUint(name[:8], 16, 32)
 		if err != nil {
 			continue
 		}
@@ -69,7 +83,7 @@ func (t timeTravel) list() ([]snapshot, error) {
 		if err != nil {
 			continue // pruned by another run meanwhile
 		}
-		copies = append(copies, snapshot{filepath.Join(t.dir, entry.Name()), taken, migration.Bookmark(bookmark), number, info.Size()})
+		copies = append(copies, snapshot{filepath.Join(t.dir, entry.Name()), taken, bookmark, number, info})
 	}
 	slices.SortFunc(copies, func(a, b snapshot) int {
 		return cmp.Or(cmp.Compare(a.number, b.number), a.taken.Compare(b.taken))
@@ -81,69 +95,150 @@ func (t timeTravel) list() ([]snapshot, error) {
 // that state, else the one that the next copy will have.
 func (t timeTravel) bookmark(print string) (migration.Bookmark, error) {
 	copies, err := t.list()
-	if err != nil {
-		return "", err
-	}
+	return t.next(copies, print), err
+}
+
+func (t timeTravel) next(copies []snapshot, print string) migration.Bookmark {
 	number := uint64(1)
 	if n := len(copies); n > 0 {
 		newest := copies[n-1]
-		if strings.HasSuffix(string(newest.bookmark), "-"+print) {
-			return newest.bookmark, nil
+		if newest.fingerprint() == print {
+			return newest.bookmark
 		}
 		number = newest.number + 1
 	}
-	return migration.Bookmark(fmt.Sprintf("%08x-00000000-%s-%s", number, t.id, print)), nil
+	return migration.Bookmark(fmt.Sprintf("%08x-00000000-%s-%s", number, t.id, print))
 }
 
-// keep stores a copy under bookmark, made by write, unless it is there already. A copy of
-// the same content is linked, not written again.
-func (t timeTravel) keep(bookmark migration.Bookmark, write func(path string) error) error {
+// holds tells whether there is a copy under bookmark.
+func (t timeTravel) holds(bookmark migration.Bookmark) (bool, error) {
+	copies, err := t.list()
+	return slices.ContainsFunc(copies, func(s snapshot) bool { return s.bookmark == bookmark }), err
+}
+
+// keep stores a copy, which write makes, and returns its bookmark. A copy of the same
+// content as an earlier one is linked to it. Should the state turn out not to be the planned
+// one, nothing is kept and the error is migration.ErrMoved. The copy of spare is not pruned.
+func (t timeTravel) keep(planned, spare migration.Bookmark, write func(*os.File) (fingerprint string, err error)) (migration.Bookmark, error) {
+	if err := os.MkdirAll(t.dir, 0o755); err != nil {
+		return "", err
+	}
+	if err := t.prune(spare); err != nil { // makes room for the new one, too
+		return "", err
+	}
+	temp, err := os.CreateTemp(t.dir, unfinished+"*")
+	if err != nil {
+		return "", err
+	}
+	defer os.Remove(temp.Name())
+	print, err := write(temp)
+	if err := errors.Join(err, temp.Sync(), temp.Close()); err != nil {
+		return "", err
+	}
+	copies, err := t.list()
+	if err != nil {
+		return "", err
+	}
+	bookmark := t.next(copies, print)
+	if planned != "" && bookmark != planned {
+		return "", migration.ErrMoved
+	}
+	if slices.ContainsFunc(copies, func(s snapshot) bool { return s.bookmark == bookmark }) {
+		return bookmark, nil
+	}
+	final := filepath.Join(t.dir, t.now().UTC().Format(copyTime)+"_"+string(bookmark)+copySuffix)
+	linked := slices.ContainsFunc(copies, func(s snapshot) bool { return s.fingerprint() == print && os.Link(s.path, final) == nil })
+	if !linked {
+		if err := os.Rename(temp.Name(), final); err != nil {
+			return "", err
+		}
+	}
+	syncDirectory(t.dir)
+	return bookmark, t.prune(spare)
+}
+
+// syncDirectory makes the names in it outlive a loss of power, where systems can.
+func syncDirectory(dir string) {
+	if d, err := os.Open(dir); err == nil {
+		_ = d.Sync()
+		_ = d.Close()
+	}
+}
+
+// prune removes the copies that D1 would not keep either, then the oldest until the others
+// take no more than the limit; the newest always stays. It also removes what killed runs
+// left unfinished.
+func (t timeTravel) prune(spare migration.Bookmark) error {
 	copies, err := t.list()
 	if err != nil {
 		return err
 	}
-	if slices.ContainsFunc(copies, func(s snapshot) bool { return s.bookmark == bookmark }) {
-		return nil
-	}
-	if err := os.MkdirAll(t.dir, 0o755); err != nil {
-		return err
-	}
-	temp, err := os.CreateTemp(t.dir, "unfinished-*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(temp.Name())
-	if err := temp.Close(); err != nil {
-		return err
-	}
-	final := filepath.Join(t.dir, t.now().UTC().Format(copyTime)+"_"+string(bookmark)+copySuffix)
-	print := string(bookmark[len(bookmark)-fingerprintLength:])
-	for _, s := range slices.Backward(copies) {
-		if strings.HasSuffix(string(s.bookmark), "-"+print) && os.Link(s.path, final) == nil {
-			return t.prune(copies)
+	var total int64
+	var kept, gone []snapshot
+	for i, s := range slices.Backward(copies) {
+		if !slices.ContainsFunc(kept, func(k snapshot) bool { return os.SameFile(k.info, s.info) }) {
+			total += s.info.Size()
+		}
+		outlived := t.now().Sub(s.taken) > retention || total > t.limit
+		if i < len(copies)-1 && outlived && s.bookmark != spare {
+			gone = append(gone, s)
+		} else {
+			kept = append(kept, s)
 		}
 	}
-	if print != emptyFingerprint {
-		if err := write(temp.Name()); err != nil {
+	if len(gone) > 0 {
+		if err := t.remember(gone[0]); err != nil {
 			return err
 		}
 	}
-	if err := os.Rename(temp.Name(), final); err != nil {
-		return err
+	for _, s := range slices.Backward(gone) {
+		if err := remove(s.path); err != nil {
+			return err
+		}
 	}
-	return t.prune(copies)
+	leftovers, err := filepath.Glob(filepath.Join(t.dir, unfinished+"*"))
+	for _, path := range leftovers {
+		if info, err := os.Stat(path); err == nil && t.now().Sub(info.ModTime()) > abandoned {
+			_ = os.Remove(path)
+		}
+	}
+	return err
 }
 
-// prune removes copies that D1 would not keep either.
-func (t timeTravel) prune(copies []snapshot) error {
-	for _, s := range copies {
-		if t.now().Sub(s.taken) > retention {
-			if err := os.Remove(s.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+// remember leaves a trace of the newest copy that is pruned: what was true before it was
+// taken can't be told any more.
+func (t timeTravel) remember(s snapshot) error {
+	traces, err := t.files(goneSuffix)
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(strings.TrimSuffix(s.path, copySuffix)+goneSuffix, nil, 0o600); err != nil {
+		return err
+	}
+	for _, old := range traces {
+		if old.number < s.number {
+			if err := remove(old.path); err != nil {
 				return err
 			}
 		}
 	}
 	return nil
+}
+
+func remove(path string) error {
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// pruned returns the trace of the newest copy that was pruned, nil without one.
+func (t timeTravel) pruned() (*snapshot, error) {
+	traces, err := t.files(goneSuffix)
+	if err != nil || len(traces) == 0 {
+		return nil, err
+	}
+	return &traces[len(traces)-1], nil
 }
 
 // at returns the bookmark of what was true at a moment: the first copy taken at or after
@@ -153,13 +248,19 @@ func (t timeTravel) at(when time.Time, now migration.Bookmark) (migration.Bookma
 	if err != nil {
 		return "", err
 	}
-	if age := t.now().Sub(when); age > retention {
-		next := "nothing was copied yet"
-		if len(copies) > 0 {
-			next = fmt.Sprintf("the oldest copy is from %s", copies[0].taken.Format(time.RFC3339))
-		}
-		return "", &migration.Problem{Kind: migration.Usage, State: "nothing was written", Next: next,
-			Err: fmt.Errorf("the time %s lies before the history: Time Travel reaches back 30 days", when.UTC().Format(time.RFC3339))}
+	pruned, err := t.pruned()
+	if err != nil {
+		return "", err
+	}
+	before := func(why string) error {
+		return &migration.Problem{Kind: migration.Usage, State: "nothing was written", Next: t.reach(copies),
+			Err: fmt.Errorf("the time %s lies before the history: %s", when.UTC().Format(time.RFC3339), why)}
+	}
+	if t.now().Sub(when) > retention {
+		return "", before("Time Travel reaches back 30 days")
+	}
+	if pruned != nil && !pruned.taken.Before(when) {
+		return "", before(t.policy())
 	}
 	for _, s := range copies {
 		if !s.taken.Before(when) {
@@ -169,39 +270,58 @@ func (t timeTravel) at(when time.Time, now migration.Bookmark) (migration.Bookma
 	return now, nil
 }
 
-// find returns the file of a bookmark. The error is a *migration.Problem of kind Usage.
-func (t timeTravel) find(bookmark migration.Bookmark) (string, error) {
+// policy says how long copies are kept.
+func (t timeTravel) policy() string {
+	return fmt.Sprintf("copies are kept for 30 days, and the oldest go first when all take more than %s (time-travel-limit)", migration.Size(t.limit))
+}
+
+// reach says which states there are.
+func (t timeTravel) reach(copies []snapshot) string {
+	if len(copies) == 0 {
+		return "nothing was copied yet: a copy is taken before every write of d1-rewind"
+	}
+	oldest, newest := copies[0], copies[len(copies)-1]
+	return fmt.Sprintf("there are %s, from %s (%s) to %s (%s)", migration.Count(len(copies), "state"),
+		oldest.taken.Format(time.RFC3339), oldest.bookmark, newest.taken.Format(time.RFC3339), newest.bookmark)
+}
+
+// find returns the copy under a bookmark. The error is a *migration.Problem of kind Usage.
+func (t timeTravel) find(bookmark migration.Bookmark) (snapshot, error) {
 	copies, err := t.list()
 	if err != nil {
-		return "", err
+		return snapshot{}, err
 	}
-	for _, s := range copies {
-		if s.bookmark == bookmark {
-			return s.path, nil
-		}
+	if i := slices.IndexFunc(copies, func(s snapshot) bool { return s.bookmark == bookmark }); i >= 0 {
+		return copies[i], nil
 	}
-	p := &migration.Problem{Kind: migration.Usage, State: "nothing was written", Next: "nothing was copied yet: a copy is taken before every write of d1-rewind"}
-	if len(copies) > 0 {
-		oldest, newest := copies[0], copies[len(copies)-1]
-		p.Next = fmt.Sprintf("there are %s, from %s (%s) to %s (%s)", migration.Count(len(copies), "state"),
-			oldest.taken.Format(time.RFC3339), oldest.bookmark, newest.taken.Format(time.RFC3339), newest.bookmark)
+	pruned, err := t.pruned()
+	if err != nil {
+		return snapshot{}, err
 	}
-	if groups := strings.Split(string(bookmark), "-"); len(groups) == 4 && groups[2] != t.id {
+	p := &migration.Problem{Kind: migration.Usage, State: "nothing was written", Next: t.reach(copies)}
+	groups := strings.Split(string(bookmark), "-")
+	number, _ := strconv.ParseUint(groups[0], 16, 32)
+	switch {
+	case len(groups) == 4 && groups[2] != t.id:
 		p.Err = fmt.Errorf("the bookmark %s belongs to another database: those of this local one have %q as their third group", bookmark, t.id)
-	} else {
+	case pruned != nil && number <= pruned.number:
+		p.Err = fmt.Errorf("the state %s is not kept any more: %s", bookmark, t.policy())
+	default:
 		p.Err = fmt.Errorf("no copy was taken of the state %s: the local Time Travel keeps the states before each write of d1-rewind, not those in between", bookmark)
 	}
-	return "", p
+	return snapshot{}, p
 }
 
 func (t timeTravel) kept() (migration.Kept, error) {
 	copies, err := t.list()
-	kept := migration.Kept{Copies: len(copies)}
+	kept := migration.Kept{Copies: len(copies), Limit: t.limit}
 	if len(copies) > 0 {
 		kept.Oldest, kept.Since = copies[0].bookmark, copies[0].taken
 	}
-	for _, s := range copies {
-		kept.Bytes += s.size
+	for i, s := range copies {
+		if !slices.ContainsFunc(copies[:i], func(k snapshot) bool { return os.SameFile(k.info, s.info) }) {
+			kept.Bytes += s.info.Size()
+		}
 	}
 	return kept, err
 }
@@ -214,10 +334,11 @@ var emptyFingerprint = digest(sha256.New().Sum(nil))
 
 func digest(sum []byte) string { return hex.EncodeToString(sum)[:fingerprintLength] }
 
-// fingerprint digests the content of the database as its connection sees it, through the
-// write-ahead log. It is the same for a database and a copy of it, and costs one read of
-// all pages.
-func fingerprint(ctx context.Context, c conn) (string, error) {
+// scan reads the whole database as its connection sees it, through the write-ahead log, and
+// returns the fingerprint of its content, which is the same for a database and a copy of it.
+// It writes the copy to file unless that is nil; the copy of a database without any object
+// is empty. doing is for the progress.
+func (d *Database) scan(ctx context.Context, c conn, doing string, file *os.File) (fingerprint string, err error) {
 	objects, err := c.value("SELECT count(*) FROM sqlite_schema")
 	if err != nil {
 		return "", err
@@ -225,29 +346,54 @@ func fingerprint(ctx context.Context, c conn) (string, error) {
 	if objects == int64(0) {
 		return emptyFingerprint, nil
 	}
-	pages := &pageDigest{}
-	name, forget := registerPages(pages)
-	defer forget()
-	if err := backup(ctx, c, "file:/"+name+"?vfs="+pagesVFS+"&_pragma=journal_mode(off)&_pragma=synchronous(off)"); err != nil {
+	var copied io.WriterAt
+	if file != nil {
+		copied = file
+	}
+	sink := newPageSink(copied)
+	err = d.backup(ctx, c, doing, sink.uri(), nil)
+	if err := errors.Join(err, sink.close()); err != nil {
 		return "", err
 	}
-	return digest(pages.sum()), nil
+	return digest(sink.sum()), nil
 }
 
-// backupStep is how many pages are copied between two looks at the context.
-const backupStep = 4096
+// backupStep is how many pages are copied between two looks at context and clock.
+const backupStep = 1024
 
-// backup copies the database to the one at uri.
-func backup(ctx context.Context, c conn, uri string) (err error) {
+// backup copies the database that c has open to the one at uri. locked, which may be nil, is
+// called when the target is locked against writers and nothing was written to it yet.
+func (d *Database) backup(ctx context.Context, c conn, doing, uri string, locked func() error) (err error) {
 	defer recovered(&err)
 	b, err := c.BackupInit("main", uri)
 	if err != nil {
 		return err
 	}
-	for done := false; !done && err == nil; {
-		if err = ctx.Err(); err == nil {
-			done, err = b.Step(backupStep)
+	defer func() { err = errors.Join(err, b.Close()) }()
+	if locked != nil {
+		if _, err := b.Step(0); err != nil { // takes the lock
+			return err
+		}
+		if err := locked(); err != nil {
+			return err
 		}
 	}
-	return errors.Join(err, b.Close())
+	size, err := c.value("PRAGMA page_size")
+	if err != nil {
+		return err
+	}
+	page, _ := size.(int64)
+	for said := d.now(); ; {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if done, err := b.Step(backupStep); done || err != nil {
+			return err
+		}
+		if now := d.now(); now.Sub(said) >= time.Second {
+			all := int64(b.PageCount())
+			d.progress(fmt.Sprintf("%s: %s of %s", doing, migration.Size((all-int64(b.Remaining()))*page), migration.Size(all*page)))
+			said = now
+		}
+	}
 }
