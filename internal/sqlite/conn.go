@@ -250,7 +250,11 @@ func (c conn) statement(q migration.Query) (Answer, error) {
 	if len(q.SQL) > maxStatement {
 		return Answer{}, fmt.Errorf("statement too long: SQLITE_TOOBIG (%d bytes, D1 takes %d)", len(q.SQL), maxStatement)
 	}
-	return c.answer(q)
+	answer, err := c.answer(q)
+	if err != nil && len(q.Args) == 0 {
+		return c.limited(q.SQL, err)
+	}
+	return answer, err
 }
 
 // stickyPragmas outlive the statement that sets them; D1 resets them with each
@@ -317,9 +321,8 @@ func refused(index int, sql string, err error, transaction bool) *migration.Stat
 		message, code, _ := strings.Cut(refusal.Text, ": SQLITE_")
 		refusal.Text = fmt.Sprintf("%s at offset %d: SQLITE_%s", message, refusal.Offset, code)
 	}
-	if verb := strings.ToUpper(sql[:min(6, len(sql))]); (verb == "UPDATE" || verb == "DELETE") &&
-		(strings.HasPrefix(refusal.Text, `near "LIMIT"`) || strings.HasPrefix(refusal.Text, `near "ORDER"`)) {
-		refusal.Text += "; D1 would accept UPDATE and DELETE with LIMIT, the embedded SQLite can't: write WHERE rowid IN (SELECT rowid … LIMIT …)"
+	if _, ok := errors.AsType[limitError](err); ok {
+		refusal.Text += "; D1 takes this UPDATE or DELETE with LIMIT, the embedded SQLite can't: write WHERE rowid IN (SELECT rowid … LIMIT …)"
 	}
 	return refusal
 }

@@ -310,7 +310,11 @@ func (d *Database) problem(err error) error {
 	case errors.Is(err, context.Canceled), errors.Is(err, migration.ErrMoved):
 		return err
 	case errors.Is(err, sqlite3.BUSY), errors.Is(err, sqlite3.LOCKED):
-		p.Next = fmt.Sprintf("another process has held the database for %s: a wrangler dev in the middle of a write, another d1-rewind, or a database browser; let it finish or stop it, then run again", busyTimeout)
+		who := "a wrangler dev in the middle of a write, another d1-rewind, or a database browser"
+		if open := holders(d.path); len(open) > 0 {
+			who = "open in " + strings.Join(open, ", ")
+		}
+		p.Next = fmt.Sprintf("another process has held the database for %s (%s): let it finish or stop it, then run again", busyTimeout, who)
 	case errors.Is(err, sqlite3.NOTADB), errors.Is(err, sqlite3.CORRUPT):
 		p.Next = fmt.Sprintf("the file is damaged or no SQLite database; move it away with its -wal and -shm, then run migrate again, or put the newest copy from %s in its place", d.time.dir)
 	case errors.Is(err, sqlite3.FULL), errors.Is(err, sqlite3.IOERR), errors.Is(err, syscall.ENOSPC):
