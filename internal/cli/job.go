@@ -189,10 +189,10 @@ func (j *job) wire(ctx context.Context, r *report.Report) error {
 		return err
 	}
 	limit, _ := parseSize("time-travel-limit", s["time-travel-limit"]) // resolve has checked it
-	j.database = sqlite.Open(filepath.Join(wrangler.StateDir(state), wrangler.StateFile(db.Identifier())),
-		sqlite.Options{Copies: filepath.Join(state, "d1-rewind"), Limit: limit, Now: j.p.Now, Progress: j.progress})
+	file := filepath.Join(wrangler.StateDir(state), wrangler.StateFile(db.Identifier()))
+	r.File = relative(file)
+	j.database = sqlite.Open(file, sqlite.Options{Display: r.File, Copies: filepath.Join(state, "d1-rewind"), Limit: limit, Now: j.p.Now, Progress: j.progress})
 	j.environment, j.dump = j.database, j.database.Dump
-	r.File = relative(j.database.Path())
 	return j.wireEngine(r, dir, db)
 }
 

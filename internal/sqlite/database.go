@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -22,6 +23,7 @@ import (
 // file is held no longer than needed.
 type Database struct {
 	path     string // of the .sqlite file, which need not exist
+	display  string
 	time     timeTravel
 	now      func() time.Time
 	progress func(string)
@@ -29,6 +31,7 @@ type Database struct {
 
 // Options are what a local database needs beside its file.
 type Options struct {
+	Display  string // the file as errors name it; "" for the path itself
 	Copies   string // the directory for the copies of the local Time Travel
 	Limit    int64  // how many bytes they may take together
 	Now      func() time.Time
@@ -38,7 +41,7 @@ type Options struct {
 // Open returns the database at path, which is created by the first write.
 func Open(path string, o Options) *Database {
 	id := filepath.Base(path)
-	return &Database{path: path, now: o.Now, progress: o.Progress, time: timeTravel{
+	return &Database{path: path, display: cmp.Or(o.Display, path), now: o.Now, progress: o.Progress, time: timeTravel{
 		dir: filepath.Join(o.Copies, strings.TrimSuffix(id, ".sqlite")), id: id[:min(8, len(id))], limit: o.Limit, now: o.Now}}
 }
 
@@ -58,7 +61,7 @@ func (d *Database) exists() (bool, error) {
 	case err != nil:
 		return false, err
 	case info.IsDir():
-		return false, fmt.Errorf("%s is a directory", d.path)
+		return false, fmt.Errorf("%s is a directory", d.display)
 	}
 	return info.Size() > 0 || fileExists(d.path+"-wal"), nil
 }
@@ -98,7 +101,7 @@ func (d *Database) reading(ctx context.Context, f func(conn) error) error {
 			return d.problem(err)
 		}
 	}
-	return &migration.Problem{Err: fmt.Errorf("local database %s: somebody keeps writing to it while it is read", d.path),
+	return &migration.Problem{Err: fmt.Errorf("local database %s: somebody keeps writing to it while it is read", d.display),
 		State: "nothing was written by this run", Next: "let the other process finish (wrangler dev, another d1-rewind), then run again"}
 }
 
@@ -305,7 +308,7 @@ func (d *Database) problem(err error) error {
 	if err == nil {
 		return nil
 	}
-	p := &migration.Problem{Err: fmt.Errorf("local database %s: %s", d.path, describe(err)), State: "nothing was written; the database is as it was before"}
+	p := &migration.Problem{Err: fmt.Errorf("local database %s: %s", d.display, describe(err)), State: "nothing was written; the database is as it was before"}
 	switch {
 	case errors.Is(err, context.Canceled), errors.Is(err, migration.ErrMoved):
 		return err
@@ -320,7 +323,7 @@ func (d *Database) problem(err error) error {
 	case errors.Is(err, sqlite3.FULL), errors.Is(err, sqlite3.IOERR), errors.Is(err, syscall.ENOSPC):
 		p.Next = "the disk is full or failing: check the free space and run again"
 	case errors.Is(err, sqlite3.READONLY), errors.Is(err, sqlite3.CANTOPEN), errors.Is(err, fs.ErrPermission):
-		p.Next = "check who owns the file and its directory: both must be writable"
+		p.Next = "check who owns the file that is named and its directory: both must be writable"
 	default:
 		return err
 	}

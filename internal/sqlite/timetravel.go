@@ -281,6 +281,9 @@ func (t timeTravel) reach(copies []snapshot) string {
 		return "nothing was copied yet: a copy is taken before every write of d1-rewind"
 	}
 	oldest, newest := copies[0], copies[len(copies)-1]
+	if len(copies) == 1 {
+		return fmt.Sprintf("there is one state, of %s (%s)", oldest.taken.Format(time.RFC3339), oldest.bookmark)
+	}
 	return fmt.Sprintf("there are %s, from %s (%s) to %s (%s)", migration.Count(len(copies), "state"),
 		oldest.taken.Format(time.RFC3339), oldest.bookmark, newest.taken.Format(time.RFC3339), newest.bookmark)
 }
