@@ -172,18 +172,20 @@ type Deployment struct {
 // only tells whether version alone serves the requests.
 func (d Deployment) only(version string) bool { return d.Version == version && d.Percent >= 100 }
 
-// A Resetter is an environment that may be emptied: a local one.
-type Resetter interface {
-	// Fresh returns an empty database in memory that behaves as the environment does and
-	// reports before as its bookmark. The caller closes it.
-	Fresh(ctx context.Context, before Bookmark) (FreshDatabase, error)
-	// Replace puts the content of fresh in the place of the environment's own, after a
-	// copy was taken. It happens completely or not at all.
-	Replace(ctx context.Context, fresh FreshDatabase) (undo Bookmark, err error)
+// A Replacer is an environment whose whole content can be replaced: a local one.
+type Replacer interface {
+	// Draft returns a database with the content of the environment's state of, an empty one
+	// for "", that behaves as the environment does and whose bookmark is planned, the one of
+	// the environment now. Nobody else sees it. The caller closes it.
+	Draft(ctx context.Context, of, planned Bookmark) (Draft, error)
+	// Replace puts the content of draft in the place of the environment's own, after a copy
+	// was taken. It happens completely or not at all, and with ErrMoved not at all, where the
+	// environment is no longer in the state planned.
+	Replace(ctx context.Context, draft Draft) error
 }
 
-// FreshDatabase is a database in memory.
-type FreshDatabase interface {
+// Draft is a database whose content may take an environment's place.
+type Draft interface {
 	Environment
 	Close() error
 }

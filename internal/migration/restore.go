@@ -78,6 +78,9 @@ func (e *Engine) Restore(ctx context.Context, o RestoreOptions) (Result, error) 
 	e.progress(fmt.Sprintf("restoring the database to %s; %s undoes that", result.Target, result.Bookmark))
 	// As far as bookmarks tell; the restored database knows better, if it can be asked.
 	result.UndoneRuns = slices.DeleteFunc(slices.Clone(before.journal), func(j Entry) bool { return j.Bookmark < result.Target })
+	if local, ok := e.Environment.(Replacer); ok {
+		return e.rewind(ctx, result, before, local)
+	}
 	undo, err := e.Environment.Restore(ctx, result.Target)
 	if err != nil {
 		if undo, err = e.restored(ctx, &result, before, err); err != nil {
@@ -102,6 +105,36 @@ func (e *Engine) Restore(ctx context.Context, o RestoreOptions) (Result, error) 
 	}
 	result.Status = Restored
 	return result, nil
+}
+
+// rewind restores and holds in one transaction, where an environment lets itself be replaced:
+// killed between the two, a run would leave nothing that shows what must not be applied again.
+func (e *Engine) rewind(ctx context.Context, result Result, before recorded, local Replacer) (Result, error) {
+	done := result
+	done.PreviousBookmark = result.Bookmark // Replace insists on it
+	err := func() error {
+		draft, err := local.Draft(ctx, result.Target, result.Bookmark)
+		if err != nil {
+			return err
+		}
+		defer draft.Close()
+		onDraft := *e
+		onDraft.Environment = draft
+		if err := onDraft.hold(ctx, &done, before); err != nil {
+			return err
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		return local.Replace(ctx, draft)
+	}()
+	if err != nil {
+		result.UndoneRuns = nil
+		_, err = e.restored(ctx, &result, before, err)
+		return result.Settle(err)
+	}
+	done.Status = Restored
+	return done, nil
 }
 
 // compare notes how the files relate to what is recorded. A restore does without them where
@@ -429,7 +462,7 @@ func (e *Engine) proven(ctx context.Context, result *Result, plan []Migration, p
 // failure or a kill leaves the database as it was.
 func (e *Engine) Reset(ctx context.Context) (Result, error) {
 	result := Result{Status: Failure}
-	resetter, ok := e.Environment.(Resetter)
+	local, ok := e.Environment.(Replacer)
 	if !ok {
 		return result.Settle(&Problem{Kind: Refused, Err: errors.New("only a local database can be reset"), State: stateUntouched, Next: "use restore to go back on a remote one"})
 	}
@@ -437,14 +470,14 @@ func (e *Engine) Reset(ctx context.Context) (Result, error) {
 	if err != nil {
 		return result.Settle(err)
 	}
-	fresh, err := resetter.Fresh(ctx, before)
+	draft, err := local.Draft(ctx, "", before)
 	if err != nil {
 		return result.Settle(err)
 	}
-	defer fresh.Close()
-	onFresh := *e
-	onFresh.Environment, onFresh.Rehearse = fresh, nil
-	if result, err = onFresh.Migrate(ctx, MigrateOptions{}); err != nil {
+	defer draft.Close()
+	onDraft := *e
+	onDraft.Environment, onDraft.Rehearse = draft, nil
+	if result, err = onDraft.Migrate(ctx, MigrateOptions{}); err != nil {
 		if p, ok := errors.AsType[*Problem](err); ok && p.Kind == Failed {
 			p.State = "the database was not reset; it is as it was before"
 		}
@@ -453,14 +486,13 @@ func (e *Engine) Reset(ctx context.Context) (Result, error) {
 	if err := ctx.Err(); err != nil {
 		return result.Settle(err)
 	}
-	undo, err := resetter.Replace(ctx, fresh)
-	if err != nil {
+	if err := local.Replace(ctx, draft); err != nil {
 		result.Applied = nil
 		if errors.Is(err, ErrMoved) {
 			err = &Problem{Err: err, State: stateUntouched, Next: "nothing of the other write was lost; run reset again"}
 		}
 		return result.Settle(fmt.Errorf("replace the database: %w", err))
 	}
-	result.Status, result.PreviousBookmark, result.Rehearsal = Applied, undo, Rehearsal{}
+	result.Status, result.PreviousBookmark, result.Rehearsal = Applied, before, Rehearsal{}
 	return result, nil
 }

@@ -174,7 +174,7 @@ func (d *Database) Bookmark(ctx context.Context, at time.Time) (migration.Bookma
 // there is one of this very state.
 func (d *Database) Apply(ctx context.Context, batch migration.Batch) error {
 	return d.writing(ctx, func(c conn) error {
-		_, version, err := d.keep(ctx, c, batch.Planned, "")
+		version, err := d.keep(ctx, c, batch.Planned)
 		if err != nil {
 			return err
 		}
@@ -230,63 +230,63 @@ func (d *Database) writing(ctx context.Context, f func(conn) error) error {
 }
 
 // keep takes a copy of the state in which the connection finds the database, unless there is
-// one, and returns its bookmark and the connection's data_version at that state.
-func (d *Database) keep(ctx context.Context, c conn, planned, spare migration.Bookmark) (bookmark migration.Bookmark, version any, err error) {
+// one, and returns the connection's data_version at that state, which has to be the one planned,
+// "" for any.
+func (d *Database) keep(ctx context.Context, c conn, planned migration.Bookmark) (version any, err error) {
 	version, err = c.value("PRAGMA data_version")
 	if err != nil {
-		return "", nil, err
+		return nil, err
 	}
-	held := false
-	if planned != "" {
-		held, err = d.time.holds(planned)
-	}
-	if held && err == nil {
+	held, err := d.time.holds(planned)
+	if err == nil && !held {
+		err = d.time.keep(planned, func(file *os.File) (string, error) { return d.scan(ctx, c, "copying the database", file) })
+	} else if err == nil {
 		var print string
+		var bookmark migration.Bookmark
 		if print, err = d.scan(ctx, c, "reading the database", nil); err == nil {
 			bookmark, err = d.time.bookmark(print)
 		}
 		if err == nil && bookmark != planned {
 			err = migration.ErrMoved
 		}
-	} else if err == nil {
-		bookmark, err = d.time.keep(planned, spare, func(file *os.File) (string, error) { return d.scan(ctx, c, "copying the database", file) })
 	}
 	if err != nil {
-		return "", nil, fmt.Errorf("copy the database before writing: %w", err)
+		return nil, fmt.Errorf("copy the database before writing: %w", err)
 	}
 	if now, err := c.value("PRAGMA data_version"); err != nil || now != version {
-		return "", nil, errors.Join(err, migration.ErrMoved)
+		return nil, errors.Join(err, migration.ErrMoved)
 	}
-	return bookmark, version, nil
+	return version, nil
 }
 
-// Restore implements migration.Environment. The content goes into the existing file, so
-// that a running wrangler dev sees it at its next query.
+// Restore implements migration.Environment.
 func (d *Database) Restore(ctx context.Context, to migration.Bookmark) (migration.Bookmark, error) {
-	copied, err := d.time.find(to)
+	now, err := d.Bookmark(ctx, time.Time{})
 	if err != nil {
 		return "", err
 	}
-	if copied.info.Size() > 0 {
-		return d.replace(ctx, fileURI(copied.path, "immutable=1"), to)
-	}
-	empty, err := d.empty(ctx, "")
+	draft, err := d.Draft(ctx, to, now)
 	if err != nil {
 		return "", err
 	}
-	defer empty.Close()
-	return d.replace(ctx, empty.uri, to)
+	defer draft.Close()
+	return now, d.Replace(ctx, draft)
 }
 
-// replace copies the database at source into this one, which is locked against writers
-// between the copy of its old content and the new one. The copy of spare is not pruned.
-func (d *Database) replace(ctx context.Context, source string, spare migration.Bookmark) (undo migration.Bookmark, err error) {
-	err = d.writing(ctx, func(reader conn) error {
-		var version any
-		if undo, version, err = d.keep(ctx, reader, "", spare); err != nil {
+// Replace implements migration.Replacer. The content goes into the existing file, so that a
+// running wrangler dev sees it at its next query; the file is locked against writers between
+// the copy of its old content and the new one.
+func (d *Database) Replace(ctx context.Context, draft migration.Draft) error {
+	m, ok := draft.(*Memory)
+	if !ok {
+		return fmt.Errorf("a %T can't replace a local database", draft)
+	}
+	return d.writing(ctx, func(reader conn) error {
+		version, err := d.keep(ctx, reader, m.before)
+		if err != nil {
 			return err
 		}
-		return withConn(ctx, source, sqlite3.OPEN_READONLY, func(from conn) error {
+		return withConn(ctx, m.uri, sqlite3.OPEN_READONLY, func(from conn) error {
 			target := fileURI(d.path, fmt.Sprintf("_pragma=busy_timeout(%d)", busyTimeout.Milliseconds()))
 			return d.backup(ctx, from, "writing the database", target, func() error {
 				now, err := reader.value("PRAGMA data_version")
@@ -297,7 +297,6 @@ func (d *Database) replace(ctx context.Context, source string, spare migration.B
 			})
 		})
 	})
-	return undo, err
 }
 
 // Kept implements migration.History.

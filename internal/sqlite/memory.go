@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"sync"
 	"time"
 
@@ -18,9 +19,11 @@ import (
 	"github.com/d1-rewind/d1-rewind/internal/migration"
 )
 
-// Memory is a database in memory with D1's behaviour: for rehearsals and resets.
+// Memory is a database of our own with D1's behaviour, for rehearsals, resets and restores:
+// in memory, or in a file that goes with it.
 type Memory struct {
-	name   string
+	name   string // of one in memory
+	file   string // of the other
 	uri    string
 	mutex  sync.Mutex
 	keep   conn // holds the database while nobody works on it
@@ -38,13 +41,19 @@ func newMemory(ctx context.Context, before migration.Bookmark, content []byte) (
 		memdb.Create(name, content)
 	}
 	m := &Memory{name: name, uri: "file:/" + name + "?vfs=memdb", before: before}
-	var err error
+	return m, m.hold(ctx)
+}
+
+func (m *Memory) hold(ctx context.Context) (err error) {
 	m.keep, err = open(context.WithoutCancel(ctx), m.uri, sqlite3.OPEN_READWRITE|sqlite3.OPEN_CREATE)
-	return m, err
+	return err
 }
 
 // Close frees the database.
 func (m *Memory) Close() error {
+	if m.file != "" {
+		return errors.Join(m.keep.Close(), os.Remove(m.file))
+	}
 	memdb.Delete(m.name)
 	return m.keep.Close()
 }
@@ -118,9 +127,27 @@ func (m *Memory) Restore(context.Context, migration.Bookmark) (migration.Bookmar
 	return "", errors.New("a database in memory has no Time Travel")
 }
 
-// Fresh implements migration.Resetter.
-func (d *Database) Fresh(ctx context.Context, before migration.Bookmark) (migration.FreshDatabase, error) {
-	return d.empty(ctx, before)
+// Draft implements migration.Replacer. A copy is as large as the database, so it is in a file.
+func (d *Database) Draft(ctx context.Context, of, planned migration.Bookmark) (migration.Draft, error) {
+	if of == "" {
+		return d.empty(ctx, planned)
+	}
+	copied, err := d.time.find(of)
+	if err != nil {
+		return nil, err
+	}
+	if copied.info.Size() == 0 {
+		return d.empty(ctx, planned)
+	}
+	m := &Memory{before: planned}
+	if m.file, err = d.time.draft(ctx, copied); err != nil {
+		return nil, d.problem(err)
+	}
+	m.uri = fileURI(m.file, "_pragma=journal_mode(memory)&_pragma=synchronous(off)")
+	if err := m.hold(ctx); err != nil {
+		return nil, d.problem(errors.Join(err, os.Remove(m.file)))
+	}
+	return m, nil
 }
 
 // empty returns an empty database whose content can take the place of d's: a database in
@@ -145,15 +172,6 @@ func (d *Database) empty(ctx context.Context, before migration.Bookmark) (*Memor
 		return nil, errors.Join(err, m.Close())
 	}
 	return m, nil
-}
-
-// Replace implements migration.Resetter.
-func (d *Database) Replace(ctx context.Context, fresh migration.FreshDatabase) (migration.Bookmark, error) {
-	m, ok := fresh.(*Memory)
-	if !ok {
-		return "", fmt.Errorf("a %T can't replace a local database", fresh)
-	}
-	return d.replace(ctx, m.uri, "")
 }
 
 // Copy returns a copy of the database in memory, or nil and its size if that is more than

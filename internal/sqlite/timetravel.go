@@ -116,45 +116,68 @@ func (t timeTravel) holds(bookmark migration.Bookmark) (bool, error) {
 	return slices.ContainsFunc(copies, func(s snapshot) bool { return s.bookmark == bookmark }), err
 }
 
-// keep stores a copy, which write makes, and returns its bookmark. A copy of the same
-// content as an earlier one is linked to it. Should the state turn out not to be the planned
-// one, nothing is kept and the error is migration.ErrMoved. The copy of spare is not pruned.
-func (t timeTravel) keep(planned, spare migration.Bookmark, write func(*os.File) (fingerprint string, err error)) (migration.Bookmark, error) {
+// keep stores a copy, which write makes, unless there is one of this very state. A copy of the
+// same content as an earlier one is linked to it. Should the state turn out not to be the one
+// planned, "" for any, nothing is kept and the error is migration.ErrMoved.
+func (t timeTravel) keep(planned migration.Bookmark, write func(*os.File) (fingerprint string, err error)) error {
 	if err := os.MkdirAll(t.dir, 0o755); err != nil {
-		return "", err
+		return err
 	}
-	if err := t.prune(spare); err != nil { // makes room for the new one, too
-		return "", err
+	if err := t.prune(); err != nil { // makes room for the new one, too
+		return err
 	}
 	temp, err := os.CreateTemp(t.dir, unfinished+"*")
 	if err != nil {
-		return "", err
+		return err
 	}
 	defer os.Remove(temp.Name())
 	print, err := write(temp)
 	if err := errors.Join(err, temp.Sync(), temp.Close()); err != nil {
-		return "", err
+		return err
 	}
 	copies, err := t.list()
 	if err != nil {
-		return "", err
+		return err
 	}
 	bookmark := t.next(copies, print)
 	if planned != "" && bookmark != planned {
-		return "", migration.ErrMoved
+		return migration.ErrMoved
 	}
 	if slices.ContainsFunc(copies, func(s snapshot) bool { return s.bookmark == bookmark }) {
-		return bookmark, nil
+		return nil
 	}
 	final := filepath.Join(t.dir, t.now().UTC().Format(copyTime)+"_"+string(bookmark)+copySuffix)
 	linked := slices.ContainsFunc(copies, func(s snapshot) bool { return s.fingerprint() == print && os.Link(s.path, final) == nil })
 	if !linked {
 		if err := os.Rename(temp.Name(), final); err != nil {
-			return "", err
+			return err
 		}
 	}
 	syncDirectory(t.dir)
-	return bookmark, t.prune(spare)
+	return t.prune()
+}
+
+// draft copies s into a file of its own and returns its path. The caller removes it.
+func (t timeTravel) draft(ctx context.Context, s snapshot) (path string, err error) {
+	from, err := os.Open(s.path)
+	if err != nil {
+		return "", err
+	}
+	defer from.Close()
+	to, err := os.CreateTemp(t.dir, unfinished+"*")
+	if err != nil {
+		return "", err
+	}
+	for err == nil && ctx.Err() == nil {
+		_, err = io.CopyN(to, from, 1<<26) // the system copies from file to file by itself
+	}
+	if errors.Is(err, io.EOF) {
+		err = nil
+	}
+	if err := errors.Join(err, ctx.Err(), to.Close()); err != nil {
+		return "", errors.Join(err, os.Remove(to.Name()))
+	}
+	return to.Name(), nil
 }
 
 // syncDirectory makes the names in it outlive a loss of power, where systems can.
@@ -168,7 +191,7 @@ func syncDirectory(dir string) {
 // prune removes the copies that D1 would not keep either, then the oldest until the others
 // take no more than the limit; the newest always stays. It also removes what killed runs
 // left unfinished.
-func (t timeTravel) prune(spare migration.Bookmark) error {
+func (t timeTravel) prune() error {
 	copies, err := t.list()
 	if err != nil {
 		return err
@@ -180,7 +203,7 @@ func (t timeTravel) prune(spare migration.Bookmark) error {
 			total += s.info.Size()
 		}
 		outlived := t.now().Sub(s.taken) > retention || total > t.limit
-		if i < len(copies)-1 && outlived && s.bookmark != spare {
+		if i < len(copies)-1 && outlived {
 			gone = append(gone, s)
 		} else {
 			kept = append(kept, s)
