@@ -7,7 +7,6 @@ import (
 	"io"
 	"strings"
 	"sync"
-	"sync/atomic"
 
 	"github.com/ncruces/go-sqlite3"
 	"github.com/ncruces/go-sqlite3/vfs"
@@ -21,25 +20,25 @@ func init() { vfs.Register(pagesVFS, pages{}) }
 
 var pageSinks sync.Map // name to *pageSink
 
-// pageSink is a database file that takes the pages of one backup and digests them, and
-// writes them to a copy if there is one. It does so in a goroutine of its own, so that
-// neither waits for SQLite to read.
+// pageSink is a database file that takes the pages of one backup, writes them to a copy if
+// there is one, and digests them in a goroutine of its own.
 type pageSink struct {
-	name   string
-	copy   io.WriterAt // nil: only the digest is wanted
-	size   int64
-	page   int64  // size of a page
-	first  []byte // page 1: SQLite comes back to it when it finishes a backup
-	sums   [][sha256.Size]byte
-	full   chan span
-	empty  chan []byte
-	now    span
-	done   chan struct{}
-	failed atomic.Pointer[error] // of the copy
+	name  string
+	copy  io.WriterAt // nil: only the digest is wanted
+	size  int64
+	page  int64  // size of a page
+	first []byte // page 1: SQLite comes back to it when it finishes a backup
+	sums  [][sha256.Size]byte
+	full  chan span
+	empty chan []byte
+	now   span
+	done  chan struct{}
+	err   error // of the copy
 }
 
 // span is some pages that follow each other.
 type span struct {
+	page   int64
 	offset int64
 	data   []byte
 }
@@ -65,17 +64,12 @@ func (p *pageSink) uri() string {
 func (p *pageSink) work() {
 	defer close(p.done)
 	for s := range p.full {
-		for i := int64(0); i < int64(len(s.data)); i += p.page {
-			n := (s.offset + i) / p.page
+		for i := int64(0); i < int64(len(s.data)); i += s.page {
+			n := (s.offset + i) / s.page
 			for int64(len(p.sums)) <= n {
 				p.sums = append(p.sums, [sha256.Size]byte{})
 			}
-			p.sums[n] = sha256.Sum256(s.data[i : i+p.page])
-		}
-		if p.copy != nil && p.failed.Load() == nil {
-			if _, err := p.copy.WriteAt(s.data, s.offset); err != nil {
-				p.failed.Store(&err)
-			}
+			p.sums[n] = sha256.Sum256(s.data[i : i+s.page])
 		}
 		p.empty <- s.data[:0]
 	}
@@ -87,14 +81,10 @@ func (p *pageSink) close() error {
 	close(p.full)
 	<-p.done
 	pageSinks.Delete(p.name)
-	if err := p.failed.Load(); err != nil {
-		return *err
+	if p.copy != nil && p.err == nil {
+		_, p.err = p.copy.WriteAt(p.first, 0)
 	}
-	if p.copy == nil || len(p.first) == 0 {
-		return nil
-	}
-	_, err := p.copy.WriteAt(p.first, 0)
-	return err
+	return p.err
 }
 
 // sum digests all pages in order, leaving out the parts of the header that change without
@@ -118,16 +108,17 @@ func (p *pageSink) sum() []byte {
 }
 
 func (p *pageSink) flush() {
-	if len(p.now.data) > 0 {
-		p.full <- p.now
-		p.now = span{}
+	if len(p.now.data) == 0 {
+		return
 	}
+	if p.copy != nil && p.err == nil {
+		_, p.err = p.copy.WriteAt(p.now.data, p.now.offset)
+	}
+	p.full <- p.now
+	p.now = span{}
 }
 
 func (p *pageSink) WriteAt(data []byte, offset int64) (int, error) {
-	if err := p.failed.Load(); err != nil {
-		return 0, *err
-	}
 	p.size = max(p.size, offset+int64(len(data)))
 	if offset == 0 {
 		p.first, p.page = append(p.first[:0], data...), int64(len(data))
@@ -140,10 +131,10 @@ func (p *pageSink) WriteAt(data []byte, offset int64) (int, error) {
 		p.flush()
 	}
 	if p.now.data == nil {
-		p.now = span{offset, <-p.empty}
+		p.now = span{p.page, offset, <-p.empty}
 	}
 	p.now.data = append(p.now.data, data...)
-	return len(data), nil
+	return len(data), p.err
 }
 
 func (p *pageSink) ReadAt(data []byte, offset int64) (int, error) {
