@@ -25,6 +25,9 @@ func (e *Engine) apply(ctx context.Context, result *Result, plan []Migration, pl
 			step.bookmarkAt = e.Now()
 			b, err := e.Environment.Bookmark(ctx, time.Time{})
 			if err != nil {
+				if p, ok := errors.AsType[*Problem](err); ok {
+					p.State = e.stateAfter(result) // the environment knows of this reading only
+				}
 				return err
 			}
 			step.Bookmark, planned = b, b
