@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net/url"
 	"os"
@@ -97,12 +98,47 @@ func (d *Database) reading(ctx context.Context, f func(conn) error) error {
 			}
 			return errors.Join(f(c), c.exec("ROLLBACK"))
 		})
+		if errors.Is(err, sqlite3.READONLY_ROLLBACK) {
+			quiet, err = true, d.besides(ctx, f)
+		}
 		if !quiet || d.stamp() == before {
 			return d.problem(err)
 		}
 	}
 	return &migration.Problem{Err: fmt.Errorf("local database %s: somebody keeps writing to it while it is read", d.display),
 		State: "nothing was written by this run", Next: "let the other process finish (wrangler dev, another d1-rewind), then run again"}
+}
+
+// besides calls f with a copy of a database whose last writer was killed in a transaction with a
+// rollback journal, as that which makes a new file a database in WAL mode. The journal has to be
+// played back before anything can be read, which is for the next writer to do.
+func (d *Database) besides(ctx context.Context, f func(conn) error) error {
+	dir, err := os.MkdirTemp("", "d1-rewind-*")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	path := filepath.Join(dir, filepath.Base(d.path))
+	for _, suffix := range []string{"-journal", ""} {
+		if err := copyFile(path+suffix, d.path+suffix); err != nil {
+			return err
+		}
+	}
+	return withConn(ctx, fileURI(path, ""), sqlite3.OPEN_READWRITE, f)
+}
+
+func copyFile(to, from string) error {
+	in, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	out, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(out, in)
+	return errors.Join(err, out.Close())
 }
 
 // stamp changes when somebody writes to the main file.
