@@ -209,7 +209,8 @@ func (d *Database) Bookmark(ctx context.Context, at time.Time) (migration.Bookma
 // Apply implements migration.Environment. A copy of the database is taken first unless
 // there is one of this very state.
 func (d *Database) Apply(ctx context.Context, batch migration.Batch) error {
-	return d.writing(ctx, func(c conn) error {
+	sent := false
+	err := d.writing(ctx, func(c conn) error {
 		version, err := d.keep(ctx, c, batch.Planned)
 		if err != nil {
 			return err
@@ -223,17 +224,24 @@ func (d *Database) Apply(ctx context.Context, batch migration.Batch) error {
 		if now, err := c.value("PRAGMA data_version"); err != nil || now != version {
 			return errors.Join(err, migration.ErrMoved, c.exec("ROLLBACK"))
 		}
-		return commit(ctx, c, batch, nil)
+		sent, err = commit(ctx, c, batch, nil)
+		return err
 	})
+	if _, refused := errors.AsType[*migration.StatementError](err); err == nil || sent || refused {
+		return err
+	}
+	return &migration.ApplyError{Err: err, Untouched: true}
 }
 
-// commit runs batch in the transaction that is open and ends it.
-func commit(ctx context.Context, c conn, batch migration.Batch, each func(Answer)) error {
-	err := c.run(batch, each)
+// commit runs batch in the transaction that is open and ends it. An error leaves in doubt what was
+// committed only if the COMMIT was sent.
+func commit(ctx context.Context, c conn, batch migration.Batch, each func(Answer)) (sent bool, err error) {
+	err = c.run(batch, each)
 	if err == nil {
 		if err = ctx.Err(); err == nil {
+			sent = true
 			if err = c.exec("COMMIT"); err == nil {
-				return nil
+				return sent, nil
 			}
 			if errors.Is(err, sqlite3.CONSTRAINT) {
 				err = &migration.StatementError{Index: -1, Text: describe(err), Offset: -1}
@@ -244,7 +252,7 @@ func commit(ctx context.Context, c conn, batch migration.Batch, each func(Answer
 	if !c.GetAutocommit() {
 		err = errors.Join(err, c.exec("ROLLBACK"))
 	}
-	return err
+	return sent, err
 }
 
 // writing calls f with a connection that may write, creating the database if need be.

@@ -94,7 +94,8 @@ func (m *Memory) Run(ctx context.Context, batch migration.Batch) ([]Answer, erro
 		if err := c.exec("BEGIN IMMEDIATE"); err != nil {
 			return err
 		}
-		return commit(ctx, c, batch, func(a Answer) { answers = append(answers, a) })
+		_, err := commit(ctx, c, batch, func(a Answer) { answers = append(answers, a) })
+		return err
 	})
 	return answers, err
 }
