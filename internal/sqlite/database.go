@@ -363,9 +363,9 @@ func (d *Database) problem(err error) error {
 		p.Next = fmt.Sprintf("another process has held the database for %s (%s): let it finish or stop it, then run again", busyTimeout, who)
 	case errors.Is(err, sqlite3.NOTADB), errors.Is(err, sqlite3.CORRUPT):
 		p.Next = fmt.Sprintf("the file is damaged or no SQLite database; move it away with its -wal and -shm, then run migrate again, or put the newest copy from %s in its place", d.time.dir)
-	case errors.Is(err, sqlite3.FULL), errors.Is(err, sqlite3.IOERR), errors.Is(err, syscall.ENOSPC):
+	case errors.Is(err, sqlite3.FULL), errors.Is(err, sqlite3.IOERR), errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT), errors.Is(err, syscall.EIO):
 		p.Next = "the disk is full or failing: check the free space and run again"
-	case errors.Is(err, sqlite3.READONLY), errors.Is(err, sqlite3.CANTOPEN), errors.Is(err, fs.ErrPermission):
+	case errors.Is(err, sqlite3.READONLY), errors.Is(err, sqlite3.CANTOPEN), errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
 		p.Next = "check who owns the file that is named and its directory: both must be writable"
 	default:
 		return err

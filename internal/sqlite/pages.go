@@ -81,7 +81,10 @@ func (p *pageSink) close() error {
 	close(p.full)
 	<-p.done
 	pageSinks.Delete(p.name)
-	if p.copy != nil && p.err == nil {
+	if p.copy != nil && p.err == nil && len(p.first) > 0 {
+		// A copy is in no WAL mode: whoever opens it makes no files beside it
+		// (https://sqlite.org/fileformat.html, section 1.3.3).
+		p.first[18], p.first[19] = 1, 1
 		_, p.err = p.copy.WriteAt(p.first, 0)
 	}
 	return p.err
