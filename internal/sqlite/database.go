@@ -117,7 +117,7 @@ func (d *Database) besides(ctx context.Context, f func(conn) error) error {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }()
 	path := filepath.Join(dir, filepath.Base(d.path))
 	for _, suffix := range []string{"-journal", ""} {
 		if err := copyFile(path+suffix, d.path+suffix); err != nil {
@@ -132,7 +132,7 @@ func copyFile(to, from string) error {
 	if err != nil {
 		return err
 	}
-	defer in.Close()
+	defer func() { _ = in.Close() }()
 	out, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
@@ -313,7 +313,7 @@ func (d *Database) Restore(ctx context.Context, to migration.Bookmark) (migratio
 	if err != nil {
 		return "", err
 	}
-	defer draft.Close()
+	defer func() { _ = draft.Close() }()
 	return now, d.Replace(ctx, draft)
 }
 

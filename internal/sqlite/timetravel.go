@@ -163,7 +163,7 @@ func (t timeTravel) draft(ctx context.Context, s snapshot) (path string, err err
 	if err != nil {
 		return "", err
 	}
-	defer from.Close()
+	defer func() { _ = from.Close() }()
 	to, err := os.CreateTemp(t.dir, unfinished+"*")
 	if err != nil {
 		return "", err
