@@ -1,0 +1,2 @@
+-- no BEGIN TRANSACTION here, and no BEGIN TRANSACTION; either
+CREATE TABLE x(a);

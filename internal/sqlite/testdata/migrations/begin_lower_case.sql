@@ -1,0 +1,3 @@
+begin;
+create table x(a);
+commit;

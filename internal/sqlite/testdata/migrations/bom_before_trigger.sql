@@ -1,0 +1,4 @@
+﻿CREATE TRIGGER x AFTER INSERT ON t BEGIN
+  UPDATE t SET a = upper(NEW.a) WHERE id = NEW.id;
+END;
+INSERT INTO t(a) VALUES ('loud');

@@ -1,0 +1,7 @@
+CREATE TABLE x(a);
+-- a comment;
+CREATE TRIGGER y AFTER INSERT ON x
+BEGIN
+  UPDATE x SET a = a + 1;
+END;
+INSERT INTO x VALUES (1);

@@ -1,0 +1,5 @@
+PRAGMA defer_foreign_keys=TRUE;
+CREATE TABLE child(id INTEGER PRIMARY KEY, pid REFERENCES parent(id));
+INSERT INTO child VALUES (1, 7);
+CREATE TABLE parent(id INTEGER PRIMARY KEY, v TEXT);
+INSERT INTO parent VALUES (7, 'a');

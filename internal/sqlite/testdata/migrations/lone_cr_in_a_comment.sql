@@ -1,0 +1,2 @@
+-- cCREATE TABLE hidden(a);
+CREATE TABLE x(a);

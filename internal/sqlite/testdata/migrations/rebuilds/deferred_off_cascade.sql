@@ -1,0 +1,6 @@
+PRAGMA defer_foreign_keys = ON;
+CREATE TABLE n(id INTEGER PRIMARY KEY, v TEXT, x);
+INSERT INTO n SELECT id, v, 1 FROM p2;
+DROP TABLE p2;
+ALTER TABLE n RENAME TO p2;
+PRAGMA defer_foreign_keys = OFF;

@@ -1,0 +1,6 @@
+PRAGMA defer_foreign_keys = ON;
+CREATE TABLE n(id INTEGER PRIMARY KEY, v TEXT, x);
+INSERT INTO n SELECT id, v, 1 FROM p3;
+DROP TABLE p3;
+ALTER TABLE n RENAME TO p3;
+PRAGMA defer_foreign_keys = OFF;

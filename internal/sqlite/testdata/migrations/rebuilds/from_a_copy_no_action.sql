@@ -1,0 +1,6 @@
+PRAGMA defer_foreign_keys = ON;
+CREATE TABLE kept AS SELECT * FROM p;
+DROP TABLE p;
+CREATE TABLE p(id INTEGER PRIMARY KEY, v TEXT, x);
+INSERT INTO p(id, v) SELECT * FROM kept;
+DROP TABLE kept;

@@ -1,0 +1,3 @@
+PRAGMA defer_foreign_keys = ON;
+INSERT INTO c VALUES (9, 99);
+PRAGMA defer_foreign_keys = OFF;

@@ -1,0 +1,5 @@
+PRAGMA defer_foreign_keys = ON;
+ALTER TABLE p RENAME TO p_old;
+CREATE TABLE p(id INTEGER PRIMARY KEY, v TEXT);
+INSERT INTO p SELECT * FROM p_old;
+DROP TABLE p_old;

@@ -1,0 +1,3 @@
+SAVEPOINT one;
+CREATE TABLE x(a);
+RELEASE one;

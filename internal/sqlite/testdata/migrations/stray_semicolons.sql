@@ -1,0 +1,2 @@
+;;CREATE TABLE x(a);;;
+;INSERT INTO x VALUES (1);;

@@ -1,0 +1,5 @@
+CREATE TRIGGER x AFTER INSERT ON t BEGIN
+  UPDATE t SET b = 1 WHERE id = NEW.id;
+  UPDATE t SET b = b + 1 WHERE id = NEW.id;
+END;
+INSERT INTO t(a) VALUES ('n');

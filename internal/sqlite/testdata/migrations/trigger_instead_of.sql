@@ -1,0 +1,4 @@
+CREATE TRIGGER x INSTEAD OF INSERT ON tv BEGIN
+  INSERT INTO t(id, a) VALUES (NEW.id, NEW.a) ON CONFLICT(id) DO UPDATE SET a = excluded.a;
+END;
+INSERT INTO tv VALUES (1, 'changed'), (9, 'new');

@@ -1,0 +1,3 @@
+CREATE TABLE x(a);
+INSERT INTO x VALUES ('abc);
+CREATE TABLE y(a);

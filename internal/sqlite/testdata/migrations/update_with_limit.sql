@@ -1,0 +1,1 @@
+UPDATE t SET a = 'z' WHERE b > 1 ORDER BY id LIMIT 1;
