@@ -387,10 +387,18 @@ func (d *Database) scan(ctx context.Context, c conn, doing string, file *os.File
 // backupStep is how many pages are copied between two looks at context and clock.
 const backupStep = 1024
 
-// backup copies the database that c has open to the one at uri. locked, which may be nil, is
-// called when the target is locked against writers and nothing was written to it yet.
+// backup copies the database that c has open to the one at uri, in one state: without a
+// transaction SQLite would begin anew whenever another process writes, and read back pages that
+// a fingerprint does not keep. locked, which may be nil, is called when the target is locked
+// against writers and nothing was written to it yet.
 func (d *Database) backup(ctx context.Context, c conn, doing, uri string, locked func() error) (err error) {
 	defer recovered(&err)
+	if c.GetAutocommit() {
+		if err := c.exec("BEGIN; SELECT 1 FROM sqlite_schema"); err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, c.exec("ROLLBACK")) }()
+	}
 	b, err := c.BackupInit("main", uri)
 	if err != nil {
 		return err
