@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"strconv"
 	"strings"
 
 	"github.com/ncruces/go-sqlite3"
@@ -70,7 +71,8 @@ func pragma(name, argument string) bool {
 	case "foreign_key_check", "quick_check":
 		return !internal(argument)
 	case "optimize":
-		return strings.Trim(argument, "-0123456789") == ""
+		_, err := strconv.ParseInt(argument, 0, 64) // PRAGMA optimize(0x10002) is SQLite's own example
+		return argument == "" || err == nil
 	case "data_version", "page_size":
 		return argument == ""
 	case "foreign_keys", "defer_foreign_keys", "ignore_check_constraints", "legacy_alter_table",
