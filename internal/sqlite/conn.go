@@ -52,7 +52,7 @@ func open(ctx context.Context, uri string, flags sqlite3.OpenFlag) (conn, error)
 		return conn{}, err
 	}
 	c.SetInterrupt(ctx)
-	if err := errors.Join(c.BusyTimeout(busyTimeout), fts5.Register(c), rtree.Register(c)); err != nil {
+	if err := errors.Join(c.BusyTimeout(busyTimeout), fts5.Register(c), rtree.Register(c), conn{c}.likeAsD1()); err != nil {
 		return conn{}, errors.Join(err, c.Close())
 	}
 	return conn{c}, nil
@@ -278,7 +278,7 @@ func (c conn) betweenMigrations(guard *authorizer) error {
 			return err
 		}
 	}
-	return nil
+	return c.likeAsD1()
 }
 
 func isAlter(sql string) bool { return len(sql) > 5 && strings.EqualFold(sql[:5], "ALTER") }
