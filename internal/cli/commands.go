@@ -19,10 +19,19 @@ import (
 // The commands in this file are those that reports and messages print: complete, so that
 // they paste as they are.
 
+// pruned tells whether the local Time Travel certainly has no copy of a state any more.
+func (j *job) pruned(to migration.Bookmark) bool {
+	if j.database == nil {
+		return false
+	}
+	held, err := j.database.Holds(to)
+	return err == nil && !held
+}
+
 // offerWayBack names the command that undoes what was done, or may have been done, and where
 // nothing was done the one that undoes the last change.
 func (j *job) offerWayBack(r *report.Report) {
-	if last := r.Result.Last; last != nil {
+	if last := r.Result.Last; last != nil && !j.pruned(last.Bookmark) {
 		worker := ""
 		if last.Kind == "migrate" {
 			worker = last.WorkerVersion

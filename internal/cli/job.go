@@ -170,6 +170,10 @@ func (j *job) wire(ctx context.Context, r *report.Report) error {
 		r.Warnings = append(r.Warnings, j.target.Mismatch)
 	}
 	if !j.target.Local {
+		if j.command == "reset" {
+			return &migration.Problem{Kind: migration.Refused, Err: fmt.Errorf("only a local database can be reset, and %s is none", s["environment"]),
+				State: "nothing was contacted or written", Next: "d1-rewind reset local, or restore to go back on a remote one"}
+		}
 		if err := j.wireRemote(ctx, r); err != nil {
 			return err
 		}

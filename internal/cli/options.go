@@ -36,7 +36,7 @@ var options = []option{
 	{name: "account-id", value: "ID", env: "CLOUDFLARE_ACCOUNT_ID", help: "the Cloudflare account (default: CLOUDFLARE_ACCOUNT_ID, else the configuration's)"},
 	{name: "api-token", env: "CLOUDFLARE_API_TOKEN", inputOnly: true, value: "TOKEN", help: "the Cloudflare API token; input and environment variable only"},
 	{name: "persist-to", value: "DIR", help: "local state, as wrangler's flag (default: .wrangler/state beside the configuration)"},
-	{name: "time-travel-limit", value: "SIZE", fallback: "4GiB", commands: "migrate restore info reset", help: "local copies together take no more; the oldest go first"},
+	{name: "time-travel-limit", value: "SIZE", fallback: "4GiB", env: "D1_REWIND_TIME_TRAVEL_LIMIT", commands: "migrate restore info baseline reset", help: "local copies together take no more; the oldest go first; also the environment variable D1_REWIND_TIME_TRAVEL_LIMIT"},
 	{name: "to", value: "MIGRATION", commands: "migrate baseline", help: "last migration to apply or record (default: all)"},
 	{name: "dry-run", fallback: "false", commands: "migrate", help: "plan and rehearse, change nothing"},
 	{name: "transaction", value: "run|migration", fallback: "run", commands: "migrate", help: "run: all pending migrations commit together or not at all; migration: one commit each"},

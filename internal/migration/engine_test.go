@@ -383,6 +383,40 @@ func TestRestore(t *testing.T) {
 	})
 }
 
+// rival is a local database to which somebody writes right after its bookmark was read.
+type rival struct {
+	*sqlite.Database
+	write func()
+}
+
+func (r rival) Bookmark(ctx context.Context, at time.Time) (migration.Bookmark, error) {
+	bookmark, err := r.Database.Bookmark(ctx, at)
+	r.write()
+	return bookmark, err
+}
+
+// The ledger must not be older than the bookmark that the write is held against.
+func TestALocalRestoreSeesARival(t *testing.T) {
+	t.Parallel()
+	p := newProject(t)
+	p.migrate(migration.MigrateOptions{To: users})
+	p.migrate(migration.MigrateOptions{})
+	late := "0003_late.sql"
+	p.write(late, "CREATE TABLE late(x);")
+	wrote := false
+	p.engine.Environment = rival{p.db, func() {
+		if !wrote {
+			p.apply("CREATE TABLE late(x)", "INSERT INTO d1_migrations(name) VALUES ('"+late+"')")
+		}
+		wrote = true
+	}}
+	_, err := p.engine.Restore(context.Background(), migration.RestoreOptions{Before: orders})
+	if problem := p.refused(migration.Failed, err); !errors.Is(problem, migration.ErrMoved) {
+		t.Errorf("error = %v, want ErrMoved", err)
+	}
+	p.wantLedger(users, orders, late)
+}
+
 func TestBaseline(t *testing.T) {
 	t.Parallel()
 	p := newProject(t)

@@ -230,7 +230,7 @@ func (r *Result) halfDone(p *Problem) {
 // never sent again: a second one would discard what was written since the first.
 func (e *Engine) restored(ctx context.Context, result *Result, before recorded, cause error) (undo Bookmark, err error) {
 	if errors.Is(cause, ErrMoved) {
-		return "", &Problem{Err: cause, State: stateUntouched, Next: "nothing of the other write was lost; look at it (" + e.statusCommand() + "), then restore again"}
+		return "", &Problem{Err: cause, State: stateUntouched, Next: "nothing of the other write was lost; look at it (" + e.statusCommand() + "), then restore again; if that goes on, stop what keeps writing (wrangler dev) meanwhile"}
 	}
 	unclear, ok := errors.AsType[*ApplyError](cause)
 	if !ok || unclear.Untouched {
@@ -489,7 +489,7 @@ func (e *Engine) Reset(ctx context.Context) (Result, error) {
 	if err := local.Replace(ctx, draft); err != nil {
 		result.Applied = nil
 		if errors.Is(err, ErrMoved) {
-			err = &Problem{Err: err, State: stateUntouched, Next: "nothing of the other write was lost; run reset again"}
+			err = &Problem{Err: err, State: stateUntouched, Next: "nothing of the other write was lost; run reset again, and if that goes on, stop what keeps writing (wrangler dev) meanwhile"}
 		}
 		return result.Settle(fmt.Errorf("replace the database: %w", err))
 	}

@@ -46,7 +46,8 @@ var limits = map[sqlite3.LimitCategory]int{
 // and when an error offset belongs to SQL that SQLite made itself.
 type conn struct{ *sqlite3.Conn }
 
-func open(ctx context.Context, uri string, flags sqlite3.OpenFlag) (conn, error) {
+func open(ctx context.Context, uri string, flags sqlite3.OpenFlag) (_ conn, err error) {
+	defer recovered(&err)
 	c, err := sqlite3.OpenFlags(uri, flags|sqlite3.OPEN_URI)
 	if err != nil {
 		return conn{}, err
@@ -170,6 +171,12 @@ func (c conn) value(sql string) (any, error) {
 		return nil, nil
 	}
 	return rows.Values[0][0], nil
+}
+
+func (c conn) pageSize() (bytes int64, err error) {
+	size, err := c.value("PRAGMA page_size")
+	bytes, _ = size.(int64)
+	return bytes, err
 }
 
 func recovered(err *error) {

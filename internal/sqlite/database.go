@@ -42,8 +42,12 @@ type Options struct {
 // Open returns the database at path, which is created by the first write.
 func Open(path string, o Options) *Database {
 	id := filepath.Base(path)
-	return &Database{path: path, display: cmp.Or(o.Display, path), now: o.Now, progress: o.Progress, time: timeTravel{
-		dir: filepath.Join(o.Copies, strings.TrimSuffix(id, ".sqlite")), id: id[:min(8, len(id))], limit: o.Limit, now: o.Now}}
+	d := &Database{path: path, display: cmp.Or(o.Display, path), now: o.Now, progress: o.Progress, time: timeTravel{
+		dir: filepath.Join(o.Copies, strings.TrimSuffix(id, ".sqlite")), id: id[:min(8, len(id))], limit: o.Limit, since: o.Now(), now: o.Now}}
+	if target, err := filepath.EvalSymlinks(path); err == nil {
+		d.path = target // beside which its write-ahead log is
+	}
+	return d
 }
 
 // Path returns the database's file.
@@ -221,8 +225,8 @@ func (d *Database) Apply(ctx context.Context, batch migration.Batch) error {
 		if err := c.exec("BEGIN IMMEDIATE"); err != nil {
 			return err
 		}
-		if now, err := c.value("PRAGMA data_version"); err != nil || now != version {
-			return errors.Join(err, migration.ErrMoved, c.exec("ROLLBACK"))
+		if err := c.unmoved(version); err != nil {
+			return errors.Join(err, c.exec("ROLLBACK"))
 		}
 		sent, err = commit(ctx, c, batch, nil)
 		return err
@@ -261,6 +265,9 @@ func (d *Database) writing(ctx context.Context, f func(conn) error) error {
 		return d.problem(err)
 	}
 	return d.problem(withConn(ctx, fileURI(d.path, ""), sqlite3.OPEN_READWRITE|sqlite3.OPEN_CREATE, func(c conn) error {
+		if err := c.BusyHandler(d.wait()); err != nil {
+			return err
+		}
 		// workerd keeps its databases in WAL mode and switches others to it.
 		if mode, err := c.value("PRAGMA journal_mode"); err != nil {
 			return err
@@ -271,6 +278,35 @@ func (d *Database) writing(ctx context.Context, f func(conn) error) error {
 		}
 		return f(c)
 	}))
+}
+
+// wait is how a write waits for another process: as long as busyTimeout, and not in silence.
+func (d *Database) wait() func(context.Context, int) bool {
+	var begun time.Time
+	said := false
+	return func(ctx context.Context, count int) bool {
+		if count == 0 {
+			begun, said = time.Now(), false
+		}
+		waited := time.Since(begun)
+		if waited > busyTimeout || ctx.Err() != nil {
+			return false
+		}
+		if waited > time.Second && !said {
+			said = true
+			d.progress(fmt.Sprintf("waiting %s at most for another process that holds the database (%s)", busyTimeout, d.holders()))
+		}
+		time.Sleep(min(time.Duration(count+1)*time.Millisecond, 50*time.Millisecond))
+		return true
+	}
+}
+
+// holders says who may hold the database.
+func (d *Database) holders() string {
+	if open := holders(d.path); len(open) > 0 {
+		return "open in " + strings.Join(open, ", ")
+	}
+	return "a wrangler dev in the middle of a write, another d1-rewind, or a database browser"
 }
 
 // keep takes a copy of the state in which the connection finds the database, unless there is
@@ -293,14 +329,23 @@ func (d *Database) keep(ctx context.Context, c conn, planned migration.Bookmark)
 		if err == nil && bookmark != planned {
 			err = migration.ErrMoved
 		}
+		if err == nil {
+			err = d.time.confirm(planned)
+		}
 	}
 	if err != nil {
-		return nil, fmt.Errorf("copy the database before writing: %w", err)
+		return nil, during{"copy the database before writing", err}
 	}
-	if now, err := c.value("PRAGMA data_version"); err != nil || now != version {
-		return nil, errors.Join(err, migration.ErrMoved)
+	return version, c.unmoved(version)
+}
+
+// unmoved returns migration.ErrMoved if somebody else wrote since c had the data_version.
+func (c conn) unmoved(version any) error {
+	now, err := c.value("PRAGMA data_version")
+	if err == nil && now != version {
+		err = migration.ErrMoved
 	}
-	return version, nil
+	return err
 }
 
 // Restore implements migration.Environment.
@@ -330,41 +375,78 @@ func (d *Database) Replace(ctx context.Context, draft migration.Draft) error {
 		if err != nil {
 			return err
 		}
+		if err := reader.exec("BEGIN IMMEDIATE; ROLLBACK"); err != nil { // the backup would wait in silence
+			return err
+		}
 		return withConn(ctx, m.uri, sqlite3.OPEN_READONLY, func(from conn) error {
-			target := fileURI(d.path, fmt.Sprintf("_pragma=busy_timeout(%d)", busyTimeout.Milliseconds()))
-			return d.backup(ctx, from, "writing the database", target, func() error {
-				now, err := reader.value("PRAGMA data_version")
-				if err == nil && now != version {
-					err = migration.ErrMoved
-				}
+			changed, err := reader.fit(from)
+			if err != nil {
 				return err
-			})
+			}
+			locked := func() error { return reader.unmoved(version) }
+			if changed { // and no longer in WAL mode: the lock would keep the reader out, too
+				err, locked = locked(), nil
+			}
+			if err != nil {
+				return err
+			}
+			target := fileURI(d.path, fmt.Sprintf("_pragma=busy_timeout(%d)", busyTimeout.Milliseconds()))
+			return d.backup(ctx, from, "writing the database", target, locked)
 		})
 	})
 }
 
+// fit makes the database take the content of another whose pages have another size, as one
+// that another program made anew may have, and tells whether it had to: in WAL mode it can't.
+func (c conn) fit(from conn) (changed bool, err error) {
+	ours, err := c.pageSize()
+	if err != nil {
+		return false, err
+	}
+	theirs, err := from.pageSize()
+	if err != nil || ours == theirs {
+		return false, err
+	}
+	if err := c.exec("PRAGMA journal_mode = DELETE"); err != nil {
+		return false, during{fmt.Sprintf("the copy has pages of %d bytes, the database of %d, and they change only while nobody else has it open", theirs, ours), err}
+	}
+	return true, nil
+}
+
+// Holds tells whether there is a copy of the state that to names.
+func (d *Database) Holds(to migration.Bookmark) (bool, error) { return d.time.holds(to) }
+
 // Kept implements migration.History.
 func (d *Database) Kept(context.Context) (migration.Kept, error) { return d.time.kept() }
+
+// during is an error and what was being done.
+type during struct {
+	what string
+	error
+}
+
+func (e during) Unwrap() error { return e.error }
+func (e during) Error() string { return e.what + ": " + e.error.Error() }
 
 // problem words errors of the file itself as a user needs them.
 func (d *Database) problem(err error) error {
 	if err == nil {
 		return nil
 	}
-	p := &migration.Problem{Err: fmt.Errorf("local database %s: %s", d.display, describe(err)), State: "nothing was written; the database is as it was before"}
+	text := describe(err)
+	if step, ok := errors.AsType[during](err); ok {
+		text = step.what + ": " + describe(step.error)
+	}
+	p := &migration.Problem{Err: fmt.Errorf("local database %s: %s", d.display, text), State: "nothing was written; the database is as it was before"}
 	switch {
 	case errors.Is(err, context.Canceled), errors.Is(err, migration.ErrMoved):
 		return err
 	case errors.Is(err, sqlite3.BUSY), errors.Is(err, sqlite3.LOCKED):
-		who := "a wrangler dev in the middle of a write, another d1-rewind, or a database browser"
-		if open := holders(d.path); len(open) > 0 {
-			who = "open in " + strings.Join(open, ", ")
-		}
-		p.Next = fmt.Sprintf("another process has held the database for %s (%s): let it finish or stop it, then run again", busyTimeout, who)
+		p.Next = fmt.Sprintf("another process has held the database for %s (%s): let it finish or stop it, then run again", busyTimeout, d.holders())
 	case errors.Is(err, sqlite3.NOTADB), errors.Is(err, sqlite3.CORRUPT):
-		p.Next = fmt.Sprintf("the file is damaged or no SQLite database; move it away with its -wal and -shm, then run migrate again, or put the newest copy from %s in its place", d.time.dir)
+		p.Next = "the file is damaged or no SQLite database: move it away with its -wal and -shm, then restore a state (" + d.time.newest() + ") or run migrate again"
 	case errors.Is(err, sqlite3.FULL), errors.Is(err, sqlite3.IOERR), errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT), errors.Is(err, syscall.EIO):
-		p.Next = "the disk is full or failing: check the free space and run again"
+		p.Next = "the disk is full or failing: check the free space (a restore needs three times the size of the database) and run again"
 	case errors.Is(err, sqlite3.READONLY), errors.Is(err, sqlite3.CANTOPEN), errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
 		p.Next = "check who owns the file that is named and its directory: both must be writable"
 	default:

@@ -17,7 +17,7 @@ func (d *Database) Check(ctx context.Context) error {
 		verdict, err := c.value("PRAGMA quick_check(1)")
 		if err == nil && verdict != "ok" {
 			err = &migration.Problem{Err: fmt.Errorf("local database %s is damaged: %v", d.display, verdict),
-				Next: "go back to a copy: d1-rewind info local, then d1-rewind restore local"}
+				Next: "restore a state from before the damage (" + d.time.newest() + ")"}
 		}
 		return err
 	})

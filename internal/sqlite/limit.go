@@ -28,8 +28,11 @@ func (c conn) limited(sql string, refusal error) (Answer, error) {
 	if !ok || e.SQL() == "" || len(e.SQL()) >= len(sql) || len(sql) > maxStatement {
 		return Answer{}, refusal
 	}
-	tail := strings.ToUpper(e.SQL()[:min(5, len(e.SQL()))])
-	if tail != "LIMIT" && tail != "ORDER" || !strings.Contains(e.Error(), "syntax error") {
+	if !strings.Contains(e.Error(), "syntax error") {
+		return Answer{}, refusal
+	}
+	cut, ok := statement.CutLimit(sql, len(sql)-len(e.SQL()))
+	if !ok {
 		return Answer{}, refusal
 	}
 	if err := c.prepare(sql[:len(sql)-len(e.SQL())]); err != nil {
@@ -38,21 +41,30 @@ func (c conn) limited(sql string, refusal error) (Answer, error) {
 		}
 		return Answer{}, refusal
 	}
-	cut, ok := statement.CutLimit(sql, len(sql)-len(e.SQL()))
-	if !ok {
+	switch {
+	case !cut.Limit && cut.Set == "":
+		return Answer{}, words("ORDER BY without LIMIT on DELETE: SQLITE_ERROR")
+	case !cut.Limit:
+		return Answer{}, words("ORDER BY without LIMIT on UPDATE: SQLITE_ERROR")
+	case cut.Head == "":
 		return Answer{}, limitError{refusal}
-	}
-	if tail == "ORDER" && !slices.Contains(statement.Normalize(cut.Tail), "limit") {
-		return Answer{}, words("ORDER BY without LIMIT on " + strings.ToUpper(strings.Fields(cut.Head)[0]) + ": SQLITE_ERROR")
 	}
 	key, err := c.key(cut.Table)
 	if err != nil {
 		return Answer{}, limitError{refusal}
 	}
-	answer, err := c.answer(migration.Query{SQL: cut.Head + cut.Table + " " + cut.Set + " WHERE (" + key + ") IN (SELECT " + key + " FROM " + cut.Table +
+	inner := cut.Table
+	if schema, _ := tableName(inner); schema == "" {
+		inner = "main." + inner // not what a WITH calls so
+	}
+	answer, err := c.answer(migration.Query{SQL: cut.Head + cut.Table + " " + cut.Set + " WHERE (" + key + ") IN (SELECT " + key + " FROM " + inner +
 		" " + cut.Where + " " + strings.TrimRight(cut.Tail, "; \t\r\n") + "\n) " + cut.Returning})
-	if e, ok := errors.AsType[*sqlite3.Error](err); ok && e.SQL() != "" {
-		err = words(describe(err)) // its offset is not one of the statement's
+	if e, ok := errors.AsType[*sqlite3.Error](err); ok && e.SQL() != "" { // its offset is not one of the statement's
+		text := describe(err)
+		if strings.HasPrefix(text, `near ")"`) { // which the statement does not have there
+			text = "incomplete input: SQLITE_ERROR"
+		}
+		err = words(text)
 	}
 	return answer, err
 }
@@ -81,7 +93,9 @@ func (c conn) key(table string) (key string, err error) {
 			return rowid, nil
 		}
 	}
-	rows, err := c.query(migration.Query{SQL: "SELECT name FROM pragma_table_info(?) WHERE pk > 0 ORDER BY pk", Args: []any{unquoted(table)}})
+	_, name := tableName(table)
+	rows, err := c.query(migration.Query{SQL: "SELECT i.name FROM pragma_table_list(?1) AS l, pragma_table_info(?1) AS i WHERE l.schema = 'main' AND l.wr AND i.pk > 0 ORDER BY i.pk",
+		Args: []any{name}})
 	if err != nil || len(rows.Values) == 0 {
 		return "", errors.Join(err, errors.New("a table without a key that can be named"))
 	}
@@ -93,15 +107,15 @@ func (c conn) key(table string) (key string, err error) {
 	return strings.Join(names, ", "), nil
 }
 
-// unquoted returns the name of the table in "main.t AS x".
-func unquoted(table string) string {
+// tableName returns the names in "main.t AS x", without quotes.
+func tableName(table string) (schema, name string) {
 	tokens := statement.Normalize(table)
-	name := tokens[0]
+	name = tokens[0]
 	if len(tokens) > 2 && tokens[1] == "." {
-		name = tokens[2]
+		schema, name = tokens[0], tokens[2]
 	}
 	if quote := name[:1]; quote == `"` || quote == "'" {
 		name = strings.ReplaceAll(name[1:len(name)-1], quote+quote, quote)
 	}
-	return name
+	return schema, name
 }

@@ -141,22 +141,45 @@ func (d *Database) Draft(ctx context.Context, of, planned migration.Bookmark) (m
 		return d.empty(ctx, planned)
 	}
 	m := &Memory{before: planned}
-	if m.file, err = d.time.draft(ctx, copied); err != nil {
+	if m.file, err = d.time.draft(ctx, copied, d.meter()); err != nil {
 		return nil, d.problem(err)
 	}
 	m.uri = fileURI(m.file, "_pragma=journal_mode(memory)&_pragma=synchronous(off)")
-	if err := m.hold(ctx); err != nil {
-		return nil, d.problem(errors.Join(err, os.Remove(m.file)))
+	if err := d.unchanged(ctx, m, copied); err != nil {
+		return nil, errors.Join(err, os.Remove(m.file))
 	}
 	return m, nil
+}
+
+// unchanged opens a draft and holds its content against the bookmark of the copy that it is of.
+// Nobody else would notice a copy that was damaged or written to.
+func (d *Database) unchanged(ctx context.Context, m *Memory, copied snapshot) error {
+	err := m.hold(ctx)
+	if err == nil {
+		var print string
+		print, err = d.scan(ctx, m.keep, "checking the copy", nil)
+		if err == nil && print == copied.fingerprint() {
+			return nil
+		}
+		_ = m.keep.Close()
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	why := "its content is not what its name says"
+	if err != nil {
+		why = describe(err)
+	}
+	return &migration.Problem{Err: fmt.Errorf("the copy %s was damaged or changed: %s", copied.path, why),
+		State: "nothing was written; the database is as it was before", Next: "go back to another state: info names the oldest"}
 }
 
 // empty returns an empty database whose content can take the place of d's: a database in
 // WAL mode can't change the size of its pages.
 func (d *Database) empty(ctx context.Context, before migration.Bookmark) (*Memory, error) {
-	var size any
+	var size int64
 	err := d.reading(ctx, func(c conn) (err error) {
-		size, err = c.value("PRAGMA page_size")
+		size, err = c.pageSize()
 		return err
 	})
 	if err != nil {

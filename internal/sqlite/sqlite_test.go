@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/ncruces/go-sqlite3"
 
 	"github.com/d1-rewind/d1-rewind/internal/migration"
 	"github.com/d1-rewind/d1-rewind/internal/sqlite"
@@ -210,25 +212,32 @@ func TestCopiesAreKeptForThirtyDays(t *testing.T) {
 
 // history is a database whose clock stands at each migration and whose copies have a limit.
 type history struct {
-	*sqlite.Database
-	copies string
-	now    time.Time
-	said   []string
+	*sqlite.Database // as the newest run has it
+	path, copies     string
+	limit            int64
+	now              time.Time
+	said             []string
 }
 
 func newHistory(t *testing.T, limit int64) *history {
 	t.Helper()
 	dir := t.TempDir()
-	h := &history{copies: filepath.Join(dir, "copies"), now: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)}
-	h.Database = sqlite.Open(filepath.Join(dir, "0123456789abcdef.sqlite"), sqlite.Options{Copies: h.copies, Limit: limit,
-		Now: func() time.Time { return h.now }, Progress: func(line string) { h.said = append(h.said, line) }})
+	h := &history{path: filepath.Join(dir, "0123456789abcdef.sqlite"), copies: filepath.Join(dir, "copies"), limit: limit, now: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)}
+	h.run()
 	return h
 }
 
-// write adds rows of about size bytes an hour later, and returns the bookmark from before.
+// run opens the database anew, an hour later.
+func (h *history) run() {
+	h.now = h.now.Add(time.Hour)
+	h.Database = sqlite.Open(h.path, sqlite.Options{Copies: h.copies, Limit: h.limit,
+		Now: func() time.Time { return h.now }, Progress: func(line string) { h.said = append(h.said, line) }})
+}
+
+// write is a run that adds rows of about size bytes. It returns the bookmark from before.
 func (h *history) write(t *testing.T, size int) migration.Bookmark {
 	t.Helper()
-	h.now = h.now.Add(time.Hour)
+	h.run()
 	before := bookmark(t, h.Database)
 	apply(t, h.Database, fmt.Sprintf("CREATE TABLE IF NOT EXISTS t(x); INSERT INTO t VALUES (randomblob(%d))", size))
 	return before
@@ -274,6 +283,7 @@ func TestARestoreKeepsItsTarget(t *testing.T) {
 	h.write(t, 100)
 	target := h.write(t, 100)
 	rows := read(t, h.Database, "SELECT count(*) FROM t")
+	h.run()
 	undo, err := h.Restore(t.Context(), target)
 	if err != nil {
 		t.Fatal(err)
@@ -314,6 +324,166 @@ func TestUnchangedDatabasesAreNotCopiedTwice(t *testing.T) {
 	if entries, err := filepath.Glob(filepath.Join(h.copies, "*", "unfinished-*")); err != nil || len(entries) > 0 {
 		t.Errorf("left over: %v, %v", entries, err)
 	}
+}
+
+func problem(t *testing.T, err error, parts ...string) {
+	t.Helper()
+	p, ok := errors.AsType[*migration.Problem](err)
+	if !ok {
+		t.Fatalf("error = %v (%T), want a problem", err, err)
+	}
+	for _, part := range parts {
+		if text := p.Error() + " | " + p.State + " | " + p.Next; !strings.Contains(text, part) {
+			t.Errorf("%q is missing in %s", part, text)
+		}
+	}
+}
+
+// A copy whose write came to nothing is still that of the state when a later one succeeds.
+func TestATimestampBetweenTwoAttempts(t *testing.T) {
+	t.Parallel()
+	h := newHistory(t, 1<<30)
+	h.write(t, 10)
+	h.run()
+	before := bookmark(t, h.Database)
+	if err := h.Apply(t.Context(), batch("m", "CREATE TABLE u(x); INSERT INTO nope VALUES (1)")); err == nil {
+		t.Fatal("the statement was accepted")
+	}
+	h.run()
+	between := h.now
+	h.write(t, 10)
+	if got, err := h.Bookmark(t.Context(), between); err != nil || got != before {
+		t.Errorf("Bookmark() between the attempts = %s, %v, want %s", got, err, before)
+	}
+}
+
+func TestAClockThatIsSetBack(t *testing.T) {
+	t.Parallel()
+	h := newHistory(t, 1<<30)
+	h.write(t, 10)
+	h.write(t, 10)
+	h.now = h.now.Add(-5 * time.Hour)
+	last := h.write(t, 10)
+	h.run()
+	now := bookmark(t, h.Database)
+	for when, want := range map[time.Time]migration.Bookmark{h.now: now, h.now.Add(-90 * time.Minute): last} {
+		if got, err := h.Bookmark(t.Context(), when); err != nil || got != want {
+			t.Errorf("Bookmark(%s) = %s, %v, want %s", when, got, err, want)
+		}
+	}
+}
+
+func TestARunKeepsItsOwnWayBack(t *testing.T) {
+	t.Parallel()
+	h := newHistory(t, 1)
+	h.write(t, 10)
+	h.run()
+	first := bookmark(t, h.Database)
+	for range 3 { // transaction: migration
+		h.now = h.now.Add(time.Second)
+		apply(t, h.Database, "INSERT INTO t VALUES (randomblob(10))")
+	}
+	if _, err := h.Restore(t.Context(), first); err != nil {
+		t.Errorf("Restore() of the state before the run: %v", err)
+	}
+}
+
+func TestADamagedCopyIsNotRestored(t *testing.T) {
+	t.Parallel()
+	for name, damage := range map[string]func(path string) error{
+		"cut off": func(path string) error { return os.Truncate(path, 5000) },
+		"written to": func(path string) error {
+			c, err := sqlite3.Open("file:" + path)
+			if err != nil {
+				return err
+			}
+			return errors.Join(c.Exec("INSERT INTO t VALUES (99)"), c.Close())
+		},
+		"no database": func(path string) error { return os.WriteFile(path, []byte(strings.Repeat("x", 9000)), 0o600) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h := newHistory(t, 1<<30)
+			h.write(t, 10)
+			target := h.write(t, 10)
+			copies, err := filepath.Glob(filepath.Join(h.copies, "*", "*_"+string(target)+".copy"))
+			if err != nil || len(copies) != 1 {
+				t.Fatal(copies, err)
+			}
+			if err := errors.Join(os.Chmod(copies[0], 0o600), damage(copies[0])); err != nil {
+				t.Fatal(err)
+			}
+			before := bookmark(t, h.Database)
+			_, err = h.Restore(t.Context(), target)
+			problem(t, err, "damaged or changed", filepath.Base(copies[0]), "as it was before")
+			if after := bookmark(t, h.Database); after != before {
+				t.Errorf("the database moved from %s to %s", before, after)
+			}
+			if left, _ := filepath.Glob(filepath.Join(h.copies, "*", "unfinished-*")); len(left) > 0 {
+				t.Errorf("left over: %v", left)
+			}
+		})
+	}
+}
+
+// The database was made anew by a program with another page size.
+func TestACopyWithOtherPages(t *testing.T) {
+	t.Parallel()
+	h := newHistory(t, 1<<30)
+	c, err := sqlite3.Open("file:" + h.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(c.Exec("PRAGMA page_size = 8192; CREATE TABLE t(x)"), c.Close()); err != nil {
+		t.Fatal(err)
+	}
+	h.write(t, 10)
+	target := h.write(t, 10)
+	for _, file := range []string{h.path, h.path + "-wal", h.path + "-shm"} {
+		if err := os.Remove(file); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			t.Fatal(err)
+		}
+	}
+	h.write(t, 10)
+	undo, err := h.Restore(t.Context(), target)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := read(t, h.Database, "SELECT count(*), (SELECT page_size FROM pragma_page_size) FROM t"); got != "[[1 8192]]" {
+		t.Errorf("rows and page size = %s", got)
+	}
+	if _, err := h.Restore(t.Context(), undo); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestADatabaseBehindALink(t *testing.T) {
+	t.Parallel()
+	h := newHistory(t, 1<<30)
+	h.write(t, 10)
+	link := filepath.Join(t.TempDir(), "0123456789abcdef.sqlite")
+	if err := os.Symlink(h.path, link); err != nil {
+		t.Skip(err)
+	}
+	c, err := sqlite3.Open("file:" + h.path) // holds the write-ahead log
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = c.Close() }()
+	if err := c.Exec("INSERT INTO t VALUES ('in the log')"); err != nil {
+		t.Fatal(err)
+	}
+	if got := read(t, sqlite.Open(link, options(t.TempDir())), "SELECT count(*) FROM t"); got != "[[2]]" {
+		t.Errorf("rows through the link: %s", got)
+	}
+}
+
+func TestCopiesInADirectoryWithBrackets(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "a[b*?%20 ü")
+	d := sqlite.Open(filepath.Join(dir, "0123456789abcdef.sqlite"), options(filepath.Join(dir, "copies")))
+	apply(t, d, "CREATE TABLE t(x)")
+	apply(t, d, "CREATE TABLE u(x)")
 }
 
 func TestLeftoversOfKilledRunsGo(t *testing.T) {
@@ -359,6 +529,7 @@ func TestUpdateAndDeleteWithLimit(t *testing.T) {
 	const tables = `CREATE TABLE t(id INTEGER PRIMARY KEY, v); INSERT INTO t VALUES (1,'c'),(2,'b'),(3,'a'),(4,NULL);
 CREATE TABLE w(a, b, v, PRIMARY KEY (a, b)) WITHOUT ROWID; INSERT INTO w VALUES (1,1,'x'),(1,2,'y'),(2,1,'z');
 CREATE TABLE "odd ""name"("rowid", v); INSERT INTO "odd ""name" VALUES (1,1),(1,2),(1,3);
+CREATE TABLE r(rowid, _rowid_, oid, k TEXT PRIMARY KEY); INSERT INTO r VALUES (1,1,1,NULL);
 CREATE VIEW o AS SELECT * FROM t; CREATE TRIGGER od INSTEAD OF DELETE ON o BEGIN DELETE FROM t WHERE id = old.id; END;`
 	for sql, want := range map[string]string{ // the rows of all tables, or the refusal
 		"DELETE FROM t LIMIT 1": "[[2] [3] [4]] 3 3",
@@ -369,13 +540,24 @@ CREATE VIEW o AS SELECT * FROM t; CREATE TRIGGER od INSTEAD OF DELETE ON o BEGIN
 		"DELETE FROM w WHERE a = 1 ORDER BY b DESC LIMIT 1":                                       "[[1] [2] [3] [4]] 2 3",
 		`DELETE FROM "odd ""name" ORDER BY v LIMIT 2`:                                             "[[1] [2] [3] [4]] 3 1",
 		"DELETE FROM t LIMIT -- one\n 1 -- row":                                                   "[[2] [3] [4]] 3 3",
-		"DELETE FROM t ORDER BY id":                                                               "ORDER BY without LIMIT on DELETE: SQLITE_ERROR",
-		"DELETE FROM t ORDER BY nope LIMIT 1":                                                     "no such column: nope",
-		"DELETE FROM t LIMIT 1 nonsense":                                                          `near "nonsense": syntax error`,
-		"DELETE FROM o LIMIT 1":                                                                   "D1 takes this UPDATE or DELETE with LIMIT",
-		"UPDATE t SET v = w.v FROM w WHERE w.a = t.id LIMIT 1":                                    "D1 takes this UPDATE or DELETE with LIMIT",
-		"DELETE FROM nope LIMIT 1":                                                                "no such table: nope",
-		"DELETE FROM _cf_x LIMIT 1":                                                               "no such table: _cf_x",
+		"WITH t AS (SELECT 1 AS id) DELETE FROM t LIMIT 1":                                        "[[2] [3] [4]] 3 3",
+		"DELETE FROM t NOT INDEXED WHERE v IS NOT DISTINCT FROM 'c' LIMIT 1":                      "[[2] [3] [4]] 3 3",
+		"DELETE FROM r LIMIT 1":                                "D1 takes this UPDATE or DELETE with LIMIT",
+		"DELETE FROM t limited":                                `near "limited": syntax error`,
+		"DELETE FROM t orders LIMIT 1":                         `near "orders": syntax error`,
+		"DELETE FROM t LIMIT 1) OR (1":                         `near "LIMIT": syntax error`,
+		"DELETE FROM t ORDER BY (SELECT 1 LIMIT 1)":            "ORDER BY without LIMIT on DELETE",
+		"UPDATE t SET v = 1 ORDER BY (SELECT 1 LIMIT 1)":       "ORDER BY without LIMIT on UPDATE",
+		"DELETE FROM t LIMIT":                                  "incomplete input",
+		"SELECT * FROM t LIMIT 5 ORDER BY id":                  `near "ORDER": syntax error at offset 24: SQLITE_ERROR`,
+		"CREATE INDEX i ON t(v) LIMIT 1":                       `near "LIMIT": syntax error at offset 23: SQLITE_ERROR`,
+		"DELETE FROM t ORDER BY id":                            "ORDER BY without LIMIT on DELETE: SQLITE_ERROR",
+		"DELETE FROM t ORDER BY nope LIMIT 1":                  "no such column: nope",
+		"DELETE FROM t LIMIT 1 nonsense":                       `near "nonsense": syntax error`,
+		"DELETE FROM o LIMIT 1":                                "D1 takes this UPDATE or DELETE with LIMIT",
+		"UPDATE t SET v = w.v FROM w WHERE w.a = t.id LIMIT 1": "D1 takes this UPDATE or DELETE with LIMIT",
+		"DELETE FROM nope LIMIT 1":                             "no such table: nope",
+		"DELETE FROM _cf_x LIMIT 1":                            "no such table: _cf_x",
 	} {
 		t.Run(sql, func(t *testing.T) {
 			t.Parallel()

@@ -33,6 +33,7 @@ type timeTravel struct {
 	dir   string
 	id    string // eight hexadecimal digits
 	limit int64  // bytes that all copies may take
+	since time.Time
 	now   func() time.Time
 }
 
@@ -72,7 +73,7 @@ func (t timeTravel) files(suffix string) ([]snapshot, error) {
 		stamp, name, ok2 := strings.Cut(name, "_")
 		taken, err := time.Parse(copyTime, stamp)
 		bookmark := migration.Bookmark(name)
-		if !ok || !ok2 || err != nil || !bookmark.Valid() {
+		if !ok || !ok2 || err != nil || !bookmark.Valid() || !entry.Type().IsRegular() {
 			continue
 		}
 		number, err := strconv.ParseUint(name[:8], 16, 32)
@@ -123,7 +124,7 @@ func (t timeTravel) keep(planned migration.Bookmark, write func(*os.File) (finge
 	if err := os.MkdirAll(t.dir, 0o755); err != nil {
 		return err
 	}
-	if err := t.prune(); err != nil { // makes room for the new one, too
+	if err := t.prune(); err != nil { // what a killed run left may be what fills the disk
 		return err
 	}
 	temp, err := os.CreateTemp(t.dir, unfinished+"*")
@@ -132,7 +133,7 @@ func (t timeTravel) keep(planned migration.Bookmark, write func(*os.File) (finge
 	}
 	defer os.Remove(temp.Name())
 	print, err := write(temp)
-	if err := errors.Join(err, temp.Sync(), temp.Close()); err != nil {
+	if err := errors.Join(err, temp.Chmod(0o400), temp.Sync(), temp.Close()); err != nil {
 		return err
 	}
 	copies, err := t.list()
@@ -144,9 +145,9 @@ func (t timeTravel) keep(planned migration.Bookmark, write func(*os.File) (finge
 		return migration.ErrMoved
 	}
 	if slices.ContainsFunc(copies, func(s snapshot) bool { return s.bookmark == bookmark }) {
-		return nil
+		return t.confirm(bookmark)
 	}
-	final := filepath.Join(t.dir, t.now().UTC().Format(copyTime)+"_"+string(bookmark)+copySuffix)
+	final := t.path(bookmark)
 	linked := slices.ContainsFunc(copies, func(s snapshot) bool { return s.fingerprint() == print && os.Link(s.path, final) == nil })
 	if !linked {
 		if err := os.Rename(temp.Name(), final); err != nil {
@@ -158,7 +159,7 @@ func (t timeTravel) keep(planned migration.Bookmark, write func(*os.File) (finge
 }
 
 // draft copies s into a file of its own and returns its path. The caller removes it.
-func (t timeTravel) draft(ctx context.Context, s snapshot) (path string, err error) {
+func (t timeTravel) draft(ctx context.Context, s snapshot, m *meter) (path string, err error) {
 	from, err := os.Open(s.path)
 	if err != nil {
 		return "", err
@@ -168,8 +169,9 @@ func (t timeTravel) draft(ctx context.Context, s snapshot) (path string, err err
 	if err != nil {
 		return "", err
 	}
-	for err == nil && ctx.Err() == nil {
-		_, err = io.CopyN(to, from, 1<<26) // the system copies from file to file by itself
+	for n, done := int64(0), int64(0); err == nil && ctx.Err() == nil; done += n {
+		m.at("copying the copy", done, s.info.Size())
+		n, err = io.CopyN(to, from, 1<<26) // the system copies from file to file by itself
 	}
 	if errors.Is(err, io.EOF) {
 		err = nil
@@ -188,9 +190,24 @@ func syncDirectory(dir string) {
 	}
 }
 
+// confirm gives the newest copy, which has to be the one under bookmark, the time of now: the
+// database is still in that state.
+func (t timeTravel) confirm(bookmark migration.Bookmark) error {
+	copies, err := t.list()
+	if i := len(copies) - 1; err == nil && i >= 0 && copies[i].bookmark == bookmark {
+		err = os.Rename(copies[i].path, t.path(bookmark))
+	}
+	return err
+}
+
+// path returns where a copy that is taken now belongs.
+func (t timeTravel) path(bookmark migration.Bookmark) string {
+	return filepath.Join(t.dir, t.now().UTC().Format(copyTime)+"_"+string(bookmark)+copySuffix)
+}
+
 // prune removes the copies that D1 would not keep either, then the oldest until the others
-// take no more than the limit; the newest always stays. It also removes what killed runs
-// left unfinished.
+// take no more than the limit. The newest always stays, and so do those that this run took: it
+// names them as the way back. It also removes what killed runs left unfinished.
 func (t timeTravel) prune() error {
 	copies, err := t.list()
 	if err != nil {
@@ -202,7 +219,7 @@ func (t timeTravel) prune() error {
 		if !slices.ContainsFunc(kept, func(k snapshot) bool { return os.SameFile(k.info, s.info) }) {
 			total += s.info.Size()
 		}
-		outlived := t.now().Sub(s.taken) > retention || total > t.limit
+		outlived := t.now().Sub(s.taken) > retention || total > t.limit && s.taken.Before(t.since)
 		if i < len(copies)-1 && outlived {
 			gone = append(gone, s)
 		} else {
@@ -215,14 +232,13 @@ func (t timeTravel) prune() error {
 		}
 	}
 	for _, s := range slices.Backward(gone) {
-		if err := remove(s.path); err != nil {
-			return err
-		}
+		_ = os.Remove(s.path) // the next run tries again
 	}
-	leftovers, err := filepath.Glob(filepath.Join(t.dir, unfinished+"*"))
-	for _, path := range leftovers {
-		if info, err := os.Stat(path); err == nil && t.now().Sub(info.ModTime()) > abandoned {
-			_ = os.Remove(path)
+	entries, err := os.ReadDir(t.dir)
+	for _, entry := range entries {
+		info, err := entry.Info()
+		if err == nil && strings.HasPrefix(entry.Name(), unfinished) && t.now().Sub(info.ModTime()) > abandoned {
+			_ = os.Remove(filepath.Join(t.dir, entry.Name()))
 		}
 	}
 	return err
@@ -240,17 +256,8 @@ func (t timeTravel) remember(s snapshot) error {
 	}
 	for _, old := range traces {
 		if old.number < s.number {
-			if err := remove(old.path); err != nil {
-				return err
-			}
+			_ = os.Remove(old.path)
 		}
-	}
-	return nil
-}
-
-func remove(path string) error {
-	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
 	}
 	return nil
 }
@@ -285,17 +292,19 @@ func (t timeTravel) at(when time.Time, now migration.Bookmark) (migration.Bookma
 	if pruned != nil && !pruned.taken.Before(when) {
 		return "", before(t.policy())
 	}
-	for _, s := range copies {
-		if !s.taken.Before(when) {
-			return s.bookmark, nil
+	newer := t.now()
+	for _, s := range slices.Backward(copies) {
+		if s.taken.Before(when) || s.taken.After(newer) { // the clock was set back since
+			break
 		}
+		now, newer = s.bookmark, s.taken
 	}
 	return now, nil
 }
 
 // policy says how long copies are kept.
 func (t timeTravel) policy() string {
-	return fmt.Sprintf("copies are kept for 30 days, and the oldest go first when all take more than %s (time-travel-limit)", migration.Size(t.limit))
+	return fmt.Sprintf("copies are kept for 30 days, and the oldest go first when all take more than the time-travel-limit, %s now", migration.Size(t.limit))
 }
 
 // reach says which states there are.
@@ -309,6 +318,15 @@ func (t timeTravel) reach(copies []snapshot) string {
 	}
 	return fmt.Sprintf("there are %s, from %s (%s) to %s (%s)", migration.Count(len(copies), "state"),
 		oldest.taken.Format(time.RFC3339), oldest.bookmark, newest.taken.Format(time.RFC3339), newest.bookmark)
+}
+
+// newest names the newest copy, for those whose database is lost.
+func (t timeTravel) newest() string {
+	copies, err := t.list()
+	if err != nil || len(copies) == 0 {
+		return "there is none"
+	}
+	return "the newest is " + string(copies[len(copies)-1].bookmark)
 }
 
 // find returns the copy under a bookmark. The error is a *migration.Problem of kind Usage.
@@ -412,22 +430,33 @@ func (d *Database) backup(ctx context.Context, c conn, doing, uri string, locked
 			return err
 		}
 	}
-	size, err := c.value("PRAGMA page_size")
+	page, err := c.pageSize()
 	if err != nil {
 		return err
 	}
-	page, _ := size.(int64)
-	for said := d.now(); ; {
+	for m := d.meter(); ; {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
 		if done, err := b.Step(backupStep); done || err != nil {
 			return err
 		}
-		if now := d.now(); now.Sub(said) >= time.Second {
-			all := int64(b.PageCount())
-			d.progress(fmt.Sprintf("%s: %s of %s", doing, migration.Size((all-int64(b.Remaining()))*page), migration.Size(all*page)))
-			said = now
-		}
+		m.at(doing, int64(b.PageCount()-b.Remaining())*page, int64(b.PageCount())*page)
+	}
+}
+
+// meter says once a second how far something is.
+type meter struct {
+	now  func() time.Time
+	say  func(string)
+	said time.Time
+}
+
+func (d *Database) meter() *meter { return &meter{d.now, d.progress, d.now()} }
+
+func (m *meter) at(doing string, done, all int64) {
+	if now := m.now(); now.Sub(m.said) >= time.Second {
+		m.say(fmt.Sprintf("%s: %s of %s", doing, migration.Size(done), migration.Size(all)))
+		m.said = now
 	}
 }

@@ -1,5 +1,7 @@
 package statement
 
+import "slices"
+
 // Limited is an UPDATE or a DELETE with LIMIT, cut into its clauses: joined, they are the
 // statement.
 type Limited struct {
@@ -9,24 +11,19 @@ type Limited struct {
 	Where     string
 	Returning string
 	Tail      string // ORDER BY and LIMIT
+	Limit     bool   // whether it has the latter
 }
 
 // CutLimit cuts a statement whose ORDER BY or LIMIT begins at offset tail, in bytes. It
-// reports false for all that is no UPDATE or DELETE, and for those with a FROM clause behind
-// SET or with INDEXED BY.
+// reports false for all that is no such UPDATE or DELETE. Of one with a FROM clause behind
+// SET or with INDEXED BY, which can't be cut, it returns nothing but the Tail.
 func CutLimit(sql string, tail int) (cut Limited, ok bool) {
-	var outer []token // those outside of parentheses
-	depth := 0
-	for t := range tokens(sql[:tail]) {
-		switch text := sql[t.start:t.end]; {
-		case text == "(":
-			depth++
-		case text == ")":
-			depth--
-		case depth == 0 && t.kind != space && t.kind != comment:
-			outer = append(outer, t)
-		}
+	outer, whole := outside(sql[:tail])
+	behind, whole2 := outside(sql[tail:])
+	if !whole || !whole2 || len(behind) == 0 || !behind[0].is(sql[tail:], "ORDER") && !behind[0].is(sql[tail:], "LIMIT") {
+		return cut, false
 	}
+	limit := slices.ContainsFunc(behind, func(t token) bool { return t.is(sql[tail:], "LIMIT") })
 	find := func(from int, keywords ...string) int {
 		for i := from; i < len(outer); i++ {
 			for _, k := range keywords {
@@ -44,7 +41,7 @@ func CutLimit(sql string, tail int) (cut Limited, ok bool) {
 		return tail
 	}
 	verb := find(0, "UPDATE", "DELETE")
-	if verb > 0 && find(0, "WITH") > 0 {
+	if verb == len(outer) || verb > 0 && find(0, "WITH", "EXPLAIN") > 0 {
 		return cut, false
 	}
 	table := verb + 1
@@ -56,11 +53,36 @@ func CutLimit(sql string, tail int) (cut Limited, ok bool) {
 	set := find(table, "SET", "WHERE", "RETURNING")
 	where := find(set, "WHERE", "RETURNING")
 	returning := find(where, "RETURNING")
-	if table >= len(outer) || find(table, "FROM", "INDEXED") < len(outer) {
+	if table >= len(outer) {
 		return cut, false
+	}
+	for i := find(table, "FROM", "INDEXED"); i < len(outer); i = find(i+1, "FROM", "INDEXED") {
+		if !outer[i-1].is(sql, "DISTINCT") && !outer[i-1].is(sql, "NOT") { // IS DISTINCT FROM, NOT INDEXED
+			return Limited{Tail: sql[tail:], Limit: limit}, true
+		}
 	}
 	return Limited{
 		Head: sql[:at(table)], Table: sql[at(table):at(set)], Set: sql[at(set):at(where)],
-		Where: sql[at(where):at(returning)], Returning: sql[at(returning):tail], Tail: sql[tail:],
+		Where: sql[at(where):at(returning)], Returning: sql[at(returning):tail], Tail: sql[tail:], Limit: limit,
 	}, true
+}
+
+// outside returns the tokens outside of all parentheses, and false if some are not closed or
+// not opened. A semicolon is none of them if nothing follows it.
+func outside(sql string) (outer []token, whole bool) {
+	depth := 0
+	for t := range tokens(sql) {
+		switch text := sql[t.start:t.end]; {
+		case t.kind == space || t.kind == comment:
+		case text == "(":
+			depth++
+		case text == ")":
+			if depth--; depth < 0 {
+				return nil, false
+			}
+		case depth == 0:
+			outer = append(outer, t)
+		}
+	}
+	return outer, depth == 0
 }
