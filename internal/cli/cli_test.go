@@ -4,12 +4,14 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -98,6 +100,36 @@ func TestMigrateAndBack(t *testing.T) {
 	if diff := cmp.Diff([]any{"0001_users.sql", "0002_orders.sql"}, got["applied"]); diff != "" {
 		t.Errorf("applied (-want +got):\n%s", diff)
 	}
+}
+
+func TestLocalTimestamp(t *testing.T) {
+	workspace(t, sample())
+	now := time.Now().Add(-5 * time.Hour)
+	at := func(args ...string) run {
+		var stdout, stderr bytes.Buffer
+		code := cli.Main(context.Background(), cli.Process{Args: args, Program: "d1-rewind", Version: "test", Stdin: strings.NewReader(""),
+			Stdout: &stdout, Stderr: &stderr, Getenv: func(string) string { return "" }, Now: func() time.Time { return now }})
+		return run{code, stdout.String(), stderr.String()}
+	}
+	at("migrate", "--to", "0001_users.sql").want(t, 0, "applied 1 migration")
+	now = now.Add(time.Hour)
+	between := fmt.Sprint(now.Unix())
+	now = now.Add(time.Hour)
+	at("migrate").want(t, 0, "applied 1 migration")
+	now = now.Add(time.Hour)
+	at("info").want(t, 0, "copies kept: 2,", "4 GiB at most", "oldest: 00000001-")
+	at("info", "--timestamp", between).want(t, 0, "00000002-")
+	restored := at("restore", "--timestamp", between, "--format", "json")
+	restored.want(t, 0)
+	if diff := cmp.Diff([]any{"0001_users.sql"}, at("status", "--format", "json").json(t)["applied"]); diff != "" {
+		t.Errorf("applied after the restore (-want +got):\n%s", diff)
+	}
+	undo, _ := restored.json(t)["previousBookmark"].(string)
+	at("restore", "--bookmark", undo).want(t, 0, "restored to "+undo)
+	at("status").want(t, 0, "up to date: 2 applied")
+	now = now.AddDate(0, 0, 40)
+	at("restore", "--timestamp", between).want(t, 2, "reaches back 30 days", "nothing was written")
+	at("restore", "--bookmark", undo, "--time-travel-limit", "3 apples").want(t, 2, "time-travel-limit can't be")
 }
 
 // TestRunbookPractice runs the commands of the runbook's section on practising.
