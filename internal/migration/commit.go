@@ -30,6 +30,9 @@ func (e *Engine) apply(ctx context.Context, result *Result, plan []Migration, pl
 				}
 				return err
 			}
+			if err := e.undisturbed(ctx, result); err != nil {
+				return err
+			}
 			step.Bookmark, planned = b, b
 		}
 		e.progress("applying " + group[0].Name + more(len(group)-1))
@@ -38,12 +41,32 @@ func (e *Engine) apply(ctx context.Context, result *Result, plan []Migration, pl
 		if err := e.commit(ctx, batch, step.bookmarkAt, group, result); err != nil {
 			return err
 		}
+		result.seen[batch.Run] = true
 		done += len(group)
 		result.Applied = append(result.Applied, group...)
 		result.NotRun = plan[done:]
 		if o.ReleaseHold {
 			result.Comparison.Held = nil
 		}
+	}
+	return nil
+}
+
+// undisturbed looks, behind a bookmark that was read in the middle of a run, whether somebody
+// else wrote before it was: the write would not be refused for that, and the plan be an old one.
+// A remote environment can't compare bookmarks anyway.
+func (e *Engine) undisturbed(ctx context.Context, result *Result) error {
+	if _, local := e.Environment.(Replacer); !local {
+		return nil
+	}
+	now, err := readRecorded(ctx, e.Environment, e.Table)
+	if err != nil {
+		return err
+	}
+	gone := func(m Migration) bool { return !now.applied(m.Name) }
+	unknown := func(j Entry) bool { return !result.seen[j.Run] }
+	if slices.ContainsFunc(result.Applied, gone) || e.Journal && slices.ContainsFunc(now.journal, unknown) {
+		return errRival
 	}
 	return nil
 }

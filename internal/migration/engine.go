@@ -333,6 +333,8 @@ func (e *Engine) past(ctx context.Context, result *Result) (recorded, error) {
 	if err != nil {
 		return past, err
 	}
+	// Another run may have taken back what this one applied before it planned anew.
+	result.Applied = slices.DeleteFunc(result.Applied, func(m Migration) bool { return !past.applied(m.Name) })
 	result.seen = map[string]bool{}
 	for _, j := range past.journal {
 		result.seen[j.Run] = true

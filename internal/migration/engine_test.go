@@ -383,16 +383,70 @@ func TestRestore(t *testing.T) {
 	})
 }
 
-// rival is a local database to which somebody writes right after its bookmark was read.
+// rival is a local database to which somebody writes right before or after its bookmark is read.
 type rival struct {
 	*sqlite.Database
-	write func()
+	before, after func()
 }
 
 func (r rival) Bookmark(ctx context.Context, at time.Time) (migration.Bookmark, error) {
+	if r.before != nil {
+		r.before()
+	}
 	bookmark, err := r.Database.Bookmark(ctx, at)
-	r.write()
+	if r.after != nil {
+		r.after()
+	}
 	return bookmark, err
+}
+
+// A restore between two commits of a run: the run must neither go on with its old plan nor say
+// that it applied what is undone.
+func TestARestoreInTheMiddleOfARun(t *testing.T) {
+	t.Parallel()
+	p := newProject(t)
+	base := "0000_base.sql"
+	p.write(base, "CREATE TABLE base(x);")
+	p.migrate(migration.MigrateOptions{To: base})
+	other, bookmarks := *p.engine, 0
+	p.engine.Environment = rival{Database: p.db, before: func() {
+		if bookmarks++; bookmarks == 2 {
+			if _, err := other.Restore(context.Background(), migration.RestoreOptions{Before: users}); err != nil {
+				t.Error(err)
+			}
+		}
+	}}
+	result, err := p.engine.Migrate(context.Background(), migration.MigrateOptions{PerMigration: true})
+	p.refused(migration.Refused, err)
+	if len(result.Applied) > 0 {
+		t.Errorf("applied = %v", names(result.Applied))
+	}
+	p.wantLedger(base)
+}
+
+// A restore while a baseline proves its schema: what it recorded then would stand on another one.
+func TestARestoreBesideABaseline(t *testing.T) {
+	t.Parallel()
+	p := newProject(t)
+	p.migrate(migration.MigrateOptions{To: users})
+	p.migrate(migration.MigrateOptions{})
+	p.write(bad, "CREATE TABLE bad(x);")
+	now, other := time.Now(), *p.engine
+	p.engine.Now = func() time.Time { return now }
+	var proven [][]string
+	_, err := p.engine.Baseline(context.Background(), bad, false, func(_ context.Context, files []migration.Migration) error {
+		now, proven = now.Add(time.Minute), append(proven, names(files))
+		if len(proven) == 1 {
+			_, err := other.Restore(context.Background(), migration.RestoreOptions{Before: users})
+			return err
+		}
+		return errors.New("there is no table at all")
+	})
+	p.refused(migration.Refused, err)
+	if len(proven) != 2 {
+		t.Errorf("proven: %v, want it twice", proven)
+	}
+	p.wantLedger()
 }
 
 // The ledger must not be older than the bookmark that the write is held against.
@@ -404,7 +458,7 @@ func TestALocalRestoreSeesARival(t *testing.T) {
 	late := "0003_late.sql"
 	p.write(late, "CREATE TABLE late(x);")
 	wrote := false
-	p.engine.Environment = rival{p.db, func() {
+	p.engine.Environment = rival{Database: p.db, after: func() {
 		if !wrote {
 			p.apply("CREATE TABLE late(x)", "INSERT INTO d1_migrations(name) VALUES ('"+late+"')")
 		}

@@ -406,6 +406,7 @@ func (e *Engine) Baseline(ctx context.Context, to string, force bool, prove func
 			result.Status = UpToDate
 			return result, nil
 		}
+		planned := result.Bookmark // what follows takes its time
 		if !force {
 			if err := e.proven(ctx, &result, plan, prove); err != nil {
 				return result.Settle(err)
@@ -419,7 +420,7 @@ func (e *Engine) Baseline(ctx context.Context, to string, force bool, prove func
 		}
 		entry := e.entry("baseline", result.Bookmark)
 		entry.SetsHold = result.Comparison.HoldEnded != "" // for good, as in a migrate
-		batch := Batch{Planned: result.Bookmark, Statements: []BatchStatement{createLedger(e.Table)}}
+		batch := Batch{Planned: planned, Statements: []BatchStatement{createLedger(e.Table)}}
 		for _, m := range plan {
 			batch.Statements = append(batch.Statements, insertLedger(e.Table, m.Name))
 			entry.Migrations = append(entry.Migrations, File{m.Name, m.SHA256})

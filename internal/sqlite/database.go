@@ -164,9 +164,10 @@ func withConn(ctx context.Context, uri string, flags sqlite3.OpenFlag, f func(co
 	return stopped(ctx, errors.Join(err, c.Close()))
 }
 
-// stopped turns SQLite's word for an interrupted statement into the context's own error.
+// stopped turns SQLite's words for an interrupted statement, and for one that no longer waits
+// for a lock, into the context's own error.
 func stopped(ctx context.Context, err error) error {
-	if err != nil && ctx.Err() != nil && errors.Is(err, sqlite3.INTERRUPT) {
+	if err != nil && ctx.Err() != nil && (errors.Is(err, sqlite3.INTERRUPT) || errors.Is(err, sqlite3.BUSY)) {
 		return ctx.Err()
 	}
 	return err

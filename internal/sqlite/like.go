@@ -60,10 +60,11 @@ func (o *operator) matches(args []sqlite3.Value) (result *bool, err error) {
 	}
 	defer func() { err = errors.Join(err, o.stmt.Reset()) }()
 	for i, arg := range args {
+		bind := func() error { return o.stmt.BindText(i+1, arg.Text()) }
 		if arg.Type() == sqlite3.NULL {
-			return nil, nil
+			bind = func() error { return o.stmt.BindNull(i + 1) }
 		}
-		if err := o.stmt.BindText(i+1, arg.Text()); err != nil {
+		if err := bind(); err != nil {
 			return nil, err
 		}
 	}

@@ -57,6 +57,7 @@ func (c conn) limited(sql string, refusal error) (Answer, error) {
 	if schema, _ := tableName(inner); schema == "" {
 		inner = "main." + inner // not what a WITH calls so
 	}
+	defer c.Limit(sqlite3.LIMIT_SQL_LENGTH, c.Limit(sqlite3.LIMIT_SQL_LENGTH, 3*maxStatement)) // the text has grown
 	answer, err := c.answer(migration.Query{SQL: cut.Head + cut.Table + " " + cut.Set + " WHERE (" + key + ") IN (SELECT " + key + " FROM " + inner +
 		" " + cut.Where + " " + strings.TrimRight(cut.Tail, "; \t\r\n") + "\n) " + cut.Returning})
 	if e, ok := errors.AsType[*sqlite3.Error](err); ok && e.SQL() != "" { // its offset is not one of the statement's

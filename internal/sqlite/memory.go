@@ -137,7 +137,7 @@ func (d *Database) Draft(ctx context.Context, of, planned migration.Bookmark) (m
 	if err != nil {
 		return nil, err
 	}
-	if copied.info.Size() == 0 {
+	if copied.fingerprint() == emptyFingerprint {
 		return d.empty(ctx, planned)
 	}
 	m := &Memory{before: planned}
@@ -171,7 +171,7 @@ func (d *Database) unchanged(ctx context.Context, m *Memory, copied snapshot) er
 		why = describe(err)
 	}
 	return &migration.Problem{Err: fmt.Errorf("the copy %s was damaged or changed: %s", copied.path, why),
-		State: "nothing was written; the database is as it was before", Next: "go back to another state: info names the oldest"}
+		State: "nothing was written; the database is as it was before", Next: "go back to another state: " + d.time.reach(d.time.others(copied))}
 }
 
 // empty returns an empty database whose content can take the place of d's: a database in

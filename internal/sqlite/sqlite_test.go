@@ -360,17 +360,24 @@ func TestATimestampBetweenTwoAttempts(t *testing.T) {
 func TestAClockThatIsSetBack(t *testing.T) {
 	t.Parallel()
 	h := newHistory(t, 1<<30)
+	first := h.write(t, 10)
+	began := h.now
 	h.write(t, 10)
+	h.now = h.now.Add(-time.Hour - time.Second) // NTP
 	h.write(t, 10)
-	h.now = h.now.Add(-5 * time.Hour)
-	last := h.write(t, 10)
-	h.run()
-	now := bookmark(t, h.Database)
-	for when, want := range map[time.Time]migration.Bookmark{h.now: now, h.now.Add(-90 * time.Minute): last} {
+	want := func(when time.Time, want migration.Bookmark) {
+		t.Helper()
 		if got, err := h.Bookmark(t.Context(), when); err != nil || got != want {
 			t.Errorf("Bookmark(%s) = %s, %v, want %s", when, got, err, want)
 		}
 	}
+	want(began, first)
+	h.now = h.now.Add(-5 * time.Hour)
+	h.write(t, 10)
+	h.run()
+	want(h.now, bookmark(t, h.Database))
+	_, err := h.Bookmark(t.Context(), h.now.Add(-90*time.Minute))
+	problem(t, err, "the clock was set back", "name a bookmark")
 }
 
 func TestARunKeepsItsOwnWayBack(t *testing.T) {
@@ -399,6 +406,7 @@ func TestADamagedCopyIsNotRestored(t *testing.T) {
 			}
 			return errors.Join(c.Exec("INSERT INTO t VALUES (99)"), c.Close())
 		},
+		"empty":       func(path string) error { return os.Truncate(path, 0) },
 		"no database": func(path string) error { return os.WriteFile(path, []byte(strings.Repeat("x", 9000)), 0o600) },
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -39,6 +39,7 @@ type timeTravel struct {
 
 const (
 	copySuffix = ".copy"
+	seenSuffix = ".seen" // of an empty file that says when the database was still in a copy's state
 	goneSuffix = ".gone" // of an empty file in the place of the newest copy that was pruned
 	unfinished = "unfinished-"
 	copyTime   = "20060102T150405.000000000Z"
@@ -47,9 +48,13 @@ const (
 // abandoned is how long nothing was written to an unfinished copy whose run was killed.
 const abandoned = 10 * time.Minute
 
+// clockStep is how far clocks are set back without a word, as NTP does.
+const clockStep = time.Minute
+
 type snapshot struct {
 	path     string
 	taken    time.Time
+	seen     time.Time // last
 	bookmark migration.Bookmark
 	number   uint64
 	info     fs.FileInfo
@@ -60,7 +65,28 @@ func (s snapshot) fingerprint() string {
 }
 
 // list returns all copies, oldest first.
-func (t timeTravel) list() ([]snapshot, error) { return t.files(copySuffix) }
+func (t timeTravel) list() ([]snapshot, error) {
+	copies, err := t.files(copySuffix)
+	if err != nil {
+		return nil, err
+	}
+	seen, err := t.files(seenSuffix)
+	for i := range copies {
+		copies[i].seen = copies[i].taken
+		for _, s := range seen {
+			if s.bookmark == copies[i].bookmark && s.taken.After(copies[i].seen) {
+				copies[i].seen = s.taken
+			}
+		}
+	}
+	return copies, err
+}
+
+// others returns the copies but one.
+func (t timeTravel) others(but snapshot) []snapshot {
+	copies, _ := t.list() // for a message
+	return slices.DeleteFunc(copies, func(s snapshot) bool { return s.bookmark == but.bookmark })
+}
 
 func (t timeTravel) files(suffix string) ([]snapshot, error) {
 	entries, err := os.ReadDir(t.dir)
@@ -84,7 +110,7 @@ func (t timeTravel) files(suffix string) ([]snapshot, error) {
 		if err != nil {
 			continue // pruned by another run meanwhile
 		}
-		copies = append(copies, snapshot{filepath.Join(t.dir, entry.Name()), taken, bookmark, number, info})
+		copies = append(copies, snapshot{filepath.Join(t.dir, entry.Name()), taken, taken, bookmark, number, info})
 	}
 	slices.SortFunc(copies, func(a, b snapshot) int {
 		return cmp.Or(cmp.Compare(a.number, b.number), a.taken.Compare(b.taken))
@@ -147,7 +173,7 @@ func (t timeTravel) keep(planned migration.Bookmark, write func(*os.File) (finge
 	if slices.ContainsFunc(copies, func(s snapshot) bool { return s.bookmark == bookmark }) {
 		return t.confirm(bookmark)
 	}
-	final := t.path(bookmark)
+	final := t.path(bookmark, copySuffix)
 	linked := slices.ContainsFunc(copies, func(s snapshot) bool { return s.fingerprint() == print && os.Link(s.path, final) == nil })
 	if !linked {
 		if err := os.Rename(temp.Name(), final); err != nil {
@@ -190,19 +216,20 @@ func syncDirectory(dir string) {
 	}
 }
 
-// confirm gives the newest copy, which has to be the one under bookmark, the time of now: the
-// database is still in that state.
+// confirm notes that the database is in the state of the newest copy, which has to be the one
+// under bookmark, now: what comes of the write that follows is not sure. The copy keeps its
+// name, for those who are reading the directory.
 func (t timeTravel) confirm(bookmark migration.Bookmark) error {
 	copies, err := t.list()
 	if i := len(copies) - 1; err == nil && i >= 0 && copies[i].bookmark == bookmark {
-		err = os.Rename(copies[i].path, t.path(bookmark))
+		err = os.WriteFile(t.path(bookmark, seenSuffix), nil, 0o600)
 	}
-	return err
+	return errors.Join(err, t.prune())
 }
 
-// path returns where a copy that is taken now belongs.
-func (t timeTravel) path(bookmark migration.Bookmark) string {
-	return filepath.Join(t.dir, t.now().UTC().Format(copyTime)+"_"+string(bookmark)+copySuffix)
+// path returns the file of now for a bookmark.
+func (t timeTravel) path(bookmark migration.Bookmark, suffix string) string {
+	return filepath.Join(t.dir, t.now().UTC().Format(copyTime)+"_"+string(bookmark)+suffix)
 }
 
 // prune removes the copies that D1 would not keep either, then the oldest until the others
@@ -219,7 +246,7 @@ func (t timeTravel) prune() error {
 		if !slices.ContainsFunc(kept, func(k snapshot) bool { return os.SameFile(k.info, s.info) }) {
 			total += s.info.Size()
 		}
-		outlived := t.now().Sub(s.taken) > retention || total > t.limit && s.taken.Before(t.since)
+		outlived := t.now().Sub(s.seen) > retention || total > t.limit && s.seen.Before(t.since)
 		if i < len(copies)-1 && outlived {
 			gone = append(gone, s)
 		} else {
@@ -233,6 +260,15 @@ func (t timeTravel) prune() error {
 	}
 	for _, s := range slices.Backward(gone) {
 		_ = os.Remove(s.path) // the next run tries again
+	}
+	seen, err := t.files(seenSuffix)
+	if err != nil {
+		return err
+	}
+	for _, s := range seen {
+		if !slices.ContainsFunc(kept, func(k snapshot) bool { return k.bookmark == s.bookmark && !s.taken.Before(k.seen) }) {
+			_ = os.Remove(s.path)
+		}
 	}
 	entries, err := os.ReadDir(t.dir)
 	for _, entry := range entries {
@@ -294,7 +330,11 @@ func (t timeTravel) at(when time.Time, now migration.Bookmark) (migration.Bookma
 	}
 	newer := t.now()
 	for _, s := range slices.Backward(copies) {
-		if s.taken.Before(when) || s.taken.After(newer) { // the clock was set back since
+		if s.seen.Sub(newer) > clockStep {
+			return "", &migration.Problem{Kind: migration.Usage, State: "nothing was written", Next: "name a bookmark: " + t.reach(copies),
+				Err: fmt.Errorf("the clock was set back since %s: what was true at %s can't be told", s.seen.Format(time.RFC3339), when.UTC().Format(time.RFC3339))}
+		}
+		if s.seen.Before(when) {
 			break
 		}
 		now, newer = s.bookmark, s.taken
