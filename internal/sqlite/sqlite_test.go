@@ -357,6 +357,24 @@ func TestATimestampBetweenTwoAttempts(t *testing.T) {
 	}
 }
 
+// The same, but that copy is pruned since: its state must not be taken for the next one's.
+func TestATimestampBetweenTwoAttemptsThatArePruned(t *testing.T) {
+	t.Parallel()
+	h := newHistory(t, 1)
+	h.write(t, 10)
+	h.run()
+	if err := h.Apply(t.Context(), batch("m", "INSERT INTO nope VALUES (1)")); err == nil {
+		t.Fatal("the statement was accepted")
+	}
+	h.run()
+	between := h.now
+	h.write(t, 10) // in the state of the copy before the failed attempt
+	h.write(t, 10)
+	h.write(t, 10)
+	_, err := h.Bookmark(t.Context(), between)
+	problem(t, err, "before the history")
+}
+
 func TestAClockThatIsSetBack(t *testing.T) {
 	t.Parallel()
 	h := newHistory(t, 1<<30)

@@ -40,7 +40,7 @@ type timeTravel struct {
 const (
 	copySuffix = ".copy"
 	seenSuffix = ".seen" // of an empty file that says when the database was still in a copy's state
-	goneSuffix = ".gone" // of an empty file in the place of the newest copy that was pruned
+	goneSuffix = ".gone" // of an empty file that says so of the newest copy that was pruned
 	unfinished = "unfinished-"
 	copyTime   = "20060102T150405.000000000Z"
 )
@@ -280,14 +280,15 @@ func (t timeTravel) prune() error {
 	return err
 }
 
-// remember leaves a trace of the newest copy that is pruned: what was true before it was
-// taken can't be told any more.
+// remember leaves a trace of the newest copy that is pruned: what was true up to when its
+// state was last seen can't be told any more.
 func (t timeTravel) remember(s snapshot) error {
 	traces, err := t.files(goneSuffix)
 	if err != nil {
 		return err
 	}
-	if err := os.WriteFile(strings.TrimSuffix(s.path, copySuffix)+goneSuffix, nil, 0o600); err != nil {
+	trace := filepath.Join(t.dir, s.seen.Format(copyTime)+"_"+string(s.bookmark)+goneSuffix)
+	if err := os.WriteFile(trace, nil, 0o600); err != nil {
 		return err
 	}
 	for _, old := range traces {
