@@ -24,13 +24,13 @@ func (e *Engine) apply(ctx context.Context, result *Result, plan []Migration, pl
 		if i > 0 || len(result.Applied) > 0 {
 			step.bookmarkAt = e.Now()
 			b, err := e.Environment.Bookmark(ctx, time.Time{})
+			if err == nil {
+				err = e.undisturbed(ctx, result)
+			}
 			if err != nil {
 				if p, ok := errors.AsType[*Problem](err); ok {
 					p.State = e.stateAfter(result) // the environment knows of this reading only
 				}
-				return err
-			}
-			if err := e.undisturbed(ctx, result); err != nil {
 				return err
 			}
 			step.Bookmark, planned = b, b

@@ -168,6 +168,9 @@ func (d *Database) unchanged(ctx context.Context, m *Memory, copied snapshot) er
 	}
 	why := "its content is not what its name says"
 	if err != nil {
+		if !errors.Is(err, sqlite3.NOTADB) && !errors.Is(err, sqlite3.CORRUPT) {
+			return d.problem(during{"check the copy " + copied.path, err})
+		}
 		why = describe(err)
 	}
 	return &migration.Problem{Err: fmt.Errorf("the copy %s was damaged or changed: %s", copied.path, why),

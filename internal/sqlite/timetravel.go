@@ -196,7 +196,7 @@ func (t timeTravel) draft(ctx context.Context, s snapshot, m *meter) (path strin
 		return "", err
 	}
 	for n, done := int64(0), int64(0); err == nil && ctx.Err() == nil; done += n {
-		m.at("copying the copy", done, s.info.Size())
+		m.at("copying the state to restore", done, s.info.Size())
 		n, err = io.CopyN(to, from, 1<<26) // the system copies from file to file by itself
 	}
 	if errors.Is(err, io.EOF) {
