@@ -108,7 +108,7 @@ func (j *job) status(ctx context.Context, r *report.Report) {
 	var fresh migration.Environment
 	how := "the files were read, not tried (rehearse is off)"
 	if j.settings["rehearse"] != "off" {
-		empty, err := sqlite.NewMemory(ctx, "")
+		empty, err := sqlite.NewScratch(ctx, "")
 		if err != nil {
 			r.Err = err
 			return

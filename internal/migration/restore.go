@@ -117,7 +117,7 @@ func (e *Engine) rewind(ctx context.Context, result Result, before recorded, loc
 		if err != nil {
 			return err
 		}
-		defer func() { _ = draft.Close() }()
+		defer draft.Close()
 		onDraft := *e
 		onDraft.Environment = draft
 		if err := onDraft.hold(ctx, &done, before); err != nil {
@@ -475,7 +475,7 @@ func (e *Engine) Reset(ctx context.Context) (Result, error) {
 	if err != nil {
 		return result.Settle(err)
 	}
-	defer func() { _ = draft.Close() }()
+	defer draft.Close()
 	onDraft := *e
 	onDraft.Environment, onDraft.Rehearse = draft, nil
 	if result, err = onDraft.Migrate(ctx, MigrateOptions{}); err != nil {

@@ -39,7 +39,7 @@ func Locate(ctx context.Context, env migration.Environment, batch migration.Batc
 	if err != nil {
 		return refused
 	}
-	copied, err := sqlite.NewMemory(ctx, "")
+	copied, err := sqlite.NewScratch(ctx, "")
 	if err != nil {
 		return refused
 	}
@@ -87,7 +87,7 @@ type object struct{ kind, name, sql string }
 // comparison is of SQL tokens: equal tokens make equal schemas, while two ways to write
 // one schema may be taken for different. The error lists what differs.
 func Prove(ctx context.Context, env migration.Environment, migrations []migration.Migration, except ...string) error {
-	replay, err := sqlite.NewMemory(ctx, "")
+	replay, err := sqlite.NewScratch(ctx, "")
 	if err != nil {
 		return err
 	}

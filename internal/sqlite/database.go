@@ -359,7 +359,7 @@ func (d *Database) Restore(ctx context.Context, to migration.Bookmark) (migratio
 	if err != nil {
 		return "", err
 	}
-	defer func() { _ = draft.Close() }()
+	defer draft.Close()
 	return now, d.Replace(ctx, draft)
 }
 
@@ -367,7 +367,7 @@ func (d *Database) Restore(ctx context.Context, to migration.Bookmark) (migratio
 // running wrangler dev sees it at its next query; the file is locked against writers between
 // the copy of its old content and the new one.
 func (d *Database) Replace(ctx context.Context, draft migration.Draft) error {
-	m, ok := draft.(*Memory)
+	m, ok := draft.(*Scratch)
 	if !ok {
 		return fmt.Errorf("a %T can't replace a local database", draft)
 	}

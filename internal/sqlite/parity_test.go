@@ -347,7 +347,7 @@ func (c *parityCase) run(t *testing.T, base []byte, before []string) (o outcome)
 // base is the database that a case finds.
 func base(t *testing.T) (file []byte, lines []string) {
 	t.Helper()
-	m, err := sqlite.NewMemory(t.Context(), "")
+	m, err := sqlite.NewScratch(t.Context(), "")
 	if err != nil {
 		t.Fatal(err)
 	}

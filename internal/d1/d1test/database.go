@@ -30,7 +30,7 @@ type Database struct {
 	server    *Server
 	created   time.Time
 	mutex     sync.Mutex
-	memory    *sqlite.Memory
+	memory    *sqlite.Scratch
 	history   []State
 	restores  []time.Time
 	exporting string
@@ -50,7 +50,7 @@ type State struct {
 }
 
 func (d *Database) begin() {
-	memory, err := sqlite.NewMemory(context.Background(), "")
+	memory, err := sqlite.NewScratch(context.Background(), "")
 	if err != nil {
 		panic(err) // no memory: nothing a test could do
 	}

@@ -19,9 +19,9 @@ import (
 	"github.com/d1-rewind/d1-rewind/internal/migration"
 )
 
-// Memory is a database of our own with D1's behaviour, for rehearsals, resets and restores:
+// Scratch is a database of our own with D1's behaviour, for rehearsals, resets and restores:
 // in memory, or in a file that goes with it.
-type Memory struct {
+type Scratch struct {
 	name   string // of one in memory
 	file   string // of the other
 	uri    string
@@ -30,27 +30,27 @@ type Memory struct {
 	before migration.Bookmark
 }
 
-// NewMemory returns an empty database that reports before as its bookmark.
-func NewMemory(ctx context.Context, before migration.Bookmark) (*Memory, error) {
-	return newMemory(ctx, before, nil)
+// NewScratch returns an empty database in memory that reports before as its bookmark.
+func NewScratch(ctx context.Context, before migration.Bookmark) (*Scratch, error) {
+	return newScratch(ctx, before, nil)
 }
 
-func newMemory(ctx context.Context, before migration.Bookmark, content []byte) (*Memory, error) {
+func newScratch(ctx context.Context, before migration.Bookmark, content []byte) (*Scratch, error) {
 	name := rand.Text()
 	if content != nil {
 		memdb.Create(name, content)
 	}
-	m := &Memory{name: name, uri: "file:/" + name + "?vfs=memdb", before: before}
+	m := &Scratch{name: name, uri: "file:/" + name + "?vfs=memdb", before: before}
 	return m, m.hold(ctx)
 }
 
-func (m *Memory) hold(ctx context.Context) (err error) {
+func (m *Scratch) hold(ctx context.Context) (err error) {
 	m.keep, err = open(context.WithoutCancel(ctx), m.uri, sqlite3.OPEN_READWRITE|sqlite3.OPEN_CREATE)
 	return err
 }
 
 // Close frees the database.
-func (m *Memory) Close() error {
+func (m *Scratch) Close() error {
 	if m.file != "" {
 		return errors.Join(m.keep.Close(), os.Remove(m.file))
 	}
@@ -59,7 +59,7 @@ func (m *Memory) Close() error {
 }
 
 // Read implements migration.Environment.
-func (m *Memory) Read(_ context.Context, queries ...migration.Query) ([]migration.Rows, error) {
+func (m *Scratch) Read(_ context.Context, queries ...migration.Query) ([]migration.Rows, error) {
 	m.mutex.Lock()
 	defer m.mutex.Unlock()
 	var results []migration.Rows
@@ -73,19 +73,19 @@ func (m *Memory) Read(_ context.Context, queries ...migration.Query) ([]migratio
 	return results, nil
 }
 
-// Bookmark implements migration.Environment; a database in memory has no history.
-func (m *Memory) Bookmark(context.Context, time.Time) (migration.Bookmark, error) {
+// Bookmark implements migration.Environment; a scratch database has no history.
+func (m *Scratch) Bookmark(context.Context, time.Time) (migration.Bookmark, error) {
 	return m.before, nil
 }
 
 // Apply implements migration.Environment.
-func (m *Memory) Apply(ctx context.Context, batch migration.Batch) error {
+func (m *Scratch) Apply(ctx context.Context, batch migration.Batch) error {
 	_, err := m.Run(ctx, batch)
 	return err
 }
 
 // Run is Apply, and returns what each statement gave.
-func (m *Memory) Run(ctx context.Context, batch migration.Batch) ([]Answer, error) {
+func (m *Scratch) Run(ctx context.Context, batch migration.Batch) ([]Answer, error) {
 	var answers []Answer
 	err := withConn(ctx, m.uri, sqlite3.OPEN_READWRITE, func(c conn) error {
 		if err := c.asD1(); err != nil {
@@ -101,22 +101,22 @@ func (m *Memory) Run(ctx context.Context, batch migration.Batch) ([]Answer, erro
 }
 
 // Content returns the database as SQLite would write it to a file.
-func (m *Memory) Content() ([]byte, error) {
+func (m *Scratch) Content() ([]byte, error) {
 	m.mutex.Lock()
 	defer m.mutex.Unlock()
 	return serialize(m.keep)
 }
 
 // Load returns a database in memory with a copy of the given content, which may be empty.
-func Load(ctx context.Context, content []byte) (*Memory, error) {
+func Load(ctx context.Context, content []byte) (*Scratch, error) {
 	if len(content) == 0 {
-		return newMemory(ctx, "", nil)
+		return newScratch(ctx, "", nil)
 	}
-	return newMemory(ctx, "", bytes.Clone(content)) // memdb writes into what it is given
+	return newScratch(ctx, "", bytes.Clone(content)) // memdb writes into what it is given
 }
 
 // Dump writes the database as SQL; see Database.Dump.
-func (m *Memory) Dump(w io.Writer) error {
+func (m *Scratch) Dump(w io.Writer) error {
 	m.mutex.Lock()
 	defer m.mutex.Unlock()
 	out := &dump{c: m.keep, w: bufio.NewWriter(w)}
@@ -124,8 +124,8 @@ func (m *Memory) Dump(w io.Writer) error {
 }
 
 // Restore implements migration.Environment.
-func (m *Memory) Restore(context.Context, migration.Bookmark) (migration.Bookmark, error) {
-	return "", errors.New("a database in memory has no Time Travel")
+func (m *Scratch) Restore(context.Context, migration.Bookmark) (migration.Bookmark, error) {
+	return "", errors.New("a scratch database has no Time Travel")
 }
 
 // Draft implements migration.Replacer. A copy is as large as the database, so it is in a file.
@@ -140,7 +140,7 @@ func (d *Database) Draft(ctx context.Context, of, planned migration.Bookmark) (m
 	if copied.fingerprint() == emptyFingerprint {
 		return d.empty(ctx, planned)
 	}
-	m := &Memory{before: planned}
+	m := &Scratch{before: planned}
 	if m.file, err = d.time.draft(ctx, copied, d.meter()); err != nil {
 		return nil, d.problem(err)
 	}
@@ -153,7 +153,7 @@ func (d *Database) Draft(ctx context.Context, of, planned migration.Bookmark) (m
 
 // unchanged opens a draft and holds its content against the bookmark of the copy that it is of.
 // Nobody else would notice a copy that was damaged or written to.
-func (d *Database) unchanged(ctx context.Context, m *Memory, copied snapshot) error {
+func (d *Database) unchanged(ctx context.Context, m *Scratch, copied snapshot) error {
 	err := m.hold(ctx)
 	if err == nil {
 		var print string
@@ -179,7 +179,7 @@ func (d *Database) unchanged(ctx context.Context, m *Memory, copied snapshot) er
 
 // empty returns an empty database whose content can take the place of d's: a database in
 // WAL mode can't change the size of its pages.
-func (d *Database) empty(ctx context.Context, before migration.Bookmark) (*Memory, error) {
+func (d *Database) empty(ctx context.Context, before migration.Bookmark) (*Scratch, error) {
 	var size int64
 	err := d.reading(ctx, func(c conn) (err error) {
 		size, err = c.pageSize()
@@ -188,7 +188,7 @@ func (d *Database) empty(ctx context.Context, before migration.Bookmark) (*Memor
 	if err != nil {
 		return nil, err
 	}
-	m, err := NewMemory(ctx, before)
+	m, err := NewScratch(ctx, before)
 	if err != nil {
 		return nil, err
 	}
@@ -203,7 +203,7 @@ func (d *Database) empty(ctx context.Context, before migration.Bookmark) (*Memor
 
 // Copy returns a copy of the database in memory, or nil and its size if that is more than
 // limit bytes. The caller closes it.
-func (d *Database) Copy(ctx context.Context, limit int64) (m *Memory, size int64, err error) {
+func (d *Database) Copy(ctx context.Context, limit int64) (m *Scratch, size int64, err error) {
 	err = d.reading(ctx, func(c conn) error {
 		v, err := c.value("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size")
 		if err != nil {
@@ -216,7 +216,7 @@ func (d *Database) Copy(ctx context.Context, limit int64) (m *Memory, size int64
 		if err != nil {
 			return err
 		}
-		m, err = newMemory(ctx, "", content)
+		m, err = newScratch(ctx, "", content)
 		return err
 	})
 	return m, size, err
