@@ -59,7 +59,7 @@ func (e *Engine) undisturbed(ctx context.Context, result *Result) error {
 	if _, local := e.Environment.(Replacer); !local {
 		return nil
 	}
-	now, err := readRecorded(ctx, e.Environment, e.Table)
+	now, err := readRecorded(ctx, e.Environment, e.Table, false)
 	if err != nil {
 		return err
 	}
@@ -180,7 +180,7 @@ func (e *Engine) outcome(ctx context.Context, cause error, batch Batch, group []
 	defer cancel()
 	e.progress("asking the database what it has committed")
 	look := func() (recorded, error) {
-		past, err := readRecorded(asking, e.Environment, e.Table)
+		past, err := readRecorded(asking, e.Environment, e.Table, false)
 		past.journal = slices.DeleteFunc(past.journal, func(j Entry) bool { return result.seen[j.Run] }) // what is older proves nothing
 		return past, err
 	}

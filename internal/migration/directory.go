@@ -22,6 +22,9 @@ type Migration struct {
 	Name       string // path relative to the directory, with slashes; the ledger's key
 	SHA256     string // of the content with line endings normalised, in hex
 	Statements []statement.Statement
+	Allows     []Allow
+	// OpenComment is the line of a comment that nothing ends; 0 if there is none.
+	OpenComment int
 }
 
 // Directory is where migrations are read from.
@@ -78,7 +81,34 @@ func Parse(name string, data []byte) (Migration, error) {
 		return Migration{}, unreadable(name, line, err)
 	}
 	sum := sha256.Sum256([]byte(strings.ReplaceAll(text, "\r\n", "\n")))
-	return Migration{Name: name, SHA256: hex.EncodeToString(sum[:]), Statements: statement.Split(text)}, nil
+	m := Migration{Name: name, SHA256: hex.EncodeToString(sum[:]), Statements: statement.Split(text)}
+	for _, c := range statement.Comments(text) {
+		if c.Open {
+			m.OpenComment = c.Line
+		}
+		if allow, ok := parseAllow(c); ok {
+			if c.Statement >= 0 {
+				s := m.Statements[c.Statement]
+				allow.From, allow.To = s.Line, s.LineAt(len(s.SQL))
+			}
+			m.Allows = append(m.Allows, allow)
+		}
+	}
+	return m, nil
+}
+
+// parseAllow reads "d1-rewind:allow CODE REASON".
+func parseAllow(c statement.Comment) (Allow, bool) {
+	rest, ok := strings.CutPrefix(c.Text, "d1-rewind:allow")
+	words := strings.Fields(rest)
+	if !ok || len(words) > 0 && !strings.ContainsAny(rest[:1], " \t") {
+		return Allow{}, false
+	}
+	allow := Allow{Line: c.Line}
+	if len(words) > 0 {
+		allow.Code, allow.Reason = words[0], strings.Join(words[1:], " ")
+	}
+	return allow, true
 }
 
 func unreadable(name string, line int, err error) *Problem {

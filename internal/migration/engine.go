@@ -24,11 +24,16 @@ type Engine struct {
 	// Sleep waits before a write is sent again; nil: on the clock.
 	Sleep func(ctx context.Context, d time.Duration) error
 
-	// Rehearse tries a batch on a copy of the database and says how it went; nil: not
+	// Rehearse tries a plan on a copy of the database and says how it went; nil: not
 	// rehearsed. A refused statement is a *StatementError.
-	Rehearse func(ctx context.Context, batch Batch) (Rehearsal, error)
+	Rehearse func(ctx context.Context, plan Plan) (Rehearsal, error)
 	// NoRehearsal says why Rehearse is nil.
 	NoRehearsal string
+	// Replay compares the live schema with what the given migrations produce, applied in their
+	// order to an empty database; nil: drift is not looked for.
+	Replay func(ctx context.Context, live Schema, applied []Migration) Drift
+	// Hazards and Drift say what these findings do to a run; "" is Warn.
+	Hazards, Drift Policy
 
 	// Locate finds the statement of a batch that the database refused without saying which;
 	// nil, or an answer without an Index: it stays unknown.
@@ -49,12 +54,6 @@ type Engine struct {
 	OnBookmark func(Bookmark)
 	// OnProgress is called with one line for each step that may take a while.
 	OnProgress func(string)
-}
-
-// Rehearsal says what came of trying a plan on a copy.
-type Rehearsal struct {
-	Ran    bool   `json:"ran"`
-	Reason string `json:"reason,omitempty"` // why it did not run
 }
 
 // Status is the outcome of a run in one word; see the contract's step outputs.
@@ -92,6 +91,8 @@ type Result struct {
 	UndoneRuns       []Entry     // restore: the journal rows that travelled back with the database, oldest first
 	Last             *Entry      // the newest migrate or restore that the journal knew when the run was planned; nil for none
 	Rehearsal        Rehearsal
+	Hazards          []Hazard // of the migrations that are planned, and of their files
+	Drift            Drift
 	DryRun           bool
 	Rival            bool     // another run applied the migrations meanwhile
 	WorkerVersion    string   // of the Worker, deployed when the run began; "" if not known
@@ -102,6 +103,7 @@ type Result struct {
 
 	workerAsked bool
 	bookmarkAt  time.Time       // when Bookmark was read
+	schema      Schema          // when the run was planned
 	seen        map[string]bool // the runs in the journal when the run was planned
 }
 
@@ -134,6 +136,9 @@ func (e *Engine) Migrate(ctx context.Context, o MigrateOptions) (result Result, 
 			return result.Settle(err)
 		}
 		if len(plan) == 0 {
+			if err := e.guard(&result); err != nil {
+				return result.Settle(err)
+			}
 			result.Status = UpToDate
 			if len(result.Applied) > 0 {
 				result.Status = Applied
@@ -147,6 +152,9 @@ func (e *Engine) Migrate(ctx context.Context, o MigrateOptions) (result Result, 
 			return result.Settle(err)
 		}
 		if result.Transport, err = e.transport(&result, plan, o); err != nil {
+			return result.Settle(err)
+		}
+		if err := e.guard(&result); err != nil {
 			return result.Settle(err)
 		}
 		if o.DryRun {
@@ -232,6 +240,9 @@ func (e *Engine) Status(ctx context.Context) (Result, error) {
 		if len(result.Comparison.Held) > 0 {
 			return result.Settle(e.heldProblem(result.Comparison.Held))
 		}
+		if err := e.guard(&result); err != nil {
+			return result.Settle(err)
+		}
 		return result, nil
 	}
 	return Result{}.Settle(&Problem{Err: ErrMoved, Next: "somebody keeps applying migrations: look again in a moment"})
@@ -249,7 +260,7 @@ func (e *Engine) Offline(ctx context.Context, fresh Environment) (Result, error)
 		return result, nil
 	}
 	onFresh := *e
-	onFresh.Environment, onFresh.Rehearse, onFresh.Journal, onFresh.Worker, onFresh.OnBookmark = fresh, nil, false, nil, nil
+	onFresh.Environment, onFresh.Rehearse, onFresh.Replay, onFresh.Journal, onFresh.Worker, onFresh.OnBookmark = fresh, nil, nil, false, nil, nil
 	e.progress(fmt.Sprintf("trying %s on an empty database", Count(len(files), "migration")))
 	_, err = onFresh.Migrate(ctx, MigrateOptions{})
 	if p, ok := errors.AsType[*Problem](err); ok && p.Kind != Stopped {
@@ -279,6 +290,13 @@ func (e *Engine) plan(ctx context.Context, result *Result, o MigrateOptions) ([]
 		return nil, err
 	}
 	result.Comparison = compare(files, past)
+	result.schema = past.schema
+	if err := e.drift(ctx, result, files); err != nil {
+		return nil, err
+	}
+	if e.Hazards != Off {
+		result.Hazards = judged(result.Comparison.hazards(), nil)
+	}
 	planned, err := upTo(result.Comparison.Pending, o.To, files)
 	if err != nil {
 		return nil, err
@@ -321,7 +339,7 @@ func (e *Engine) past(ctx context.Context, result *Result) (recorded, error) {
 		return e.bookmark(ctx, &noted)
 	})
 	reads.Go(func() (err error) {
-		past, err = readRecorded(ctx, e.Environment, e.Table)
+		past, err = readRecorded(ctx, e.Environment, e.Table, e.Rehearse != nil || e.Replay != nil)
 		return err
 	})
 	err := reads.Wait()
@@ -435,13 +453,16 @@ func (e *Engine) rehearse(ctx context.Context, result *Result, plan []Migration)
 	e.progress(fmt.Sprintf("rehearsing %s on a copy", Count(len(plan), "migration")))
 	batch := e.batch(plan, result, false)
 	var err error
-	result.Rehearsal, err = e.Rehearse(ctx, batch)
+	result.Rehearsal, err = e.Rehearse(ctx, Plan{Batch: batch, Migrations: plan, Schema: result.schema, Ledger: e.Table})
+	if e.Hazards != Off {
+		result.Hazards = judged(append(result.Comparison.hazards(), result.Rehearsal.Hazards...), plan)
+	}
 	if err == nil {
 		return nil
 	}
 	if refused, ok := errors.AsType[*StatementError](err); ok {
 		if refused.byRival(batch, e.Table) {
-			past, err := readRecorded(ctx, e.Environment, e.Table)
+			past, err := readRecorded(ctx, e.Environment, e.Table, false)
 			if err != nil {
 				return err
 			}
@@ -454,6 +475,37 @@ func (e *Engine) rehearse(ctx context.Context, result *Result, plan []Migration)
 		return p
 	}
 	return fmt.Errorf("rehearse on a copy: %w", err)
+}
+
+// drift compares the live schema with what the applied files produce.
+func (e *Engine) drift(ctx context.Context, result *Result, files []Migration) error {
+	if e.Replay == nil || e.Drift == Off {
+		result.Drift = Drift{State: "unknown", Reason: "drift is not looked for"}
+		return nil
+	}
+	if gone := result.Comparison.Missing; len(gone) > 0 {
+		result.Drift = Drift{State: "unknown", Reason: fmt.Sprintf("%s is applied, but its file is gone", strings.Join(gone, ", "))}
+		return nil
+	}
+	var applied []Migration
+	for _, name := range result.Comparison.Applied {
+		applied = append(applied, files[slices.IndexFunc(files, func(m Migration) bool { return m.Name == name })])
+	}
+	result.Drift = e.Replay(ctx, result.schema, applied)
+	return ctx.Err()
+}
+
+// guard refuses what the user does not want to happen.
+func (e *Engine) guard(result *Result) error {
+	if h, ok := serious(result.Hazards); ok && e.Hazards == Fail {
+		return &Problem{Kind: Refused, File: h.File, Line: h.Line, State: stateUntouched, Err: fmt.Errorf("hazard %s: %s", h.Code, h.Message),
+			Next: fmt.Sprintf("%s; or, if it is meant, say so in front of the statement: -- d1-rewind:allow %s REASON", h.Advice, h.Code)}
+	}
+	if d := result.Drift; d.State == "true" && e.Drift == Fail {
+		return &Problem{Kind: Refused, State: stateUntouched, Err: fmt.Errorf("drift: the database is not what the applied migrations produce: %s", d.summary()),
+			Next: "write a migration that makes the difference, or take it back in the database; --drift warn goes on all the same"}
+	}
+	return nil
 }
 
 // errRival means that the ledger had the row already: somebody else applied it.

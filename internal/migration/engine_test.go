@@ -253,7 +253,7 @@ func TestMigrate(t *testing.T) {
 		rival.engine.Environment, rival.engine.Rehearse = p.db, nil
 		try := p.engine.Rehearse
 		for _, early := range []bool{true, false} { // before the copy is taken, and after
-			p.engine.Rehearse = func(ctx context.Context, b migration.Batch) (migration.Rehearsal, error) {
+			p.engine.Rehearse = func(ctx context.Context, b migration.Plan) (migration.Rehearsal, error) {
 				if early {
 					rival.migrate(migration.MigrateOptions{})
 				}

@@ -166,23 +166,49 @@ func (b Batch) rebased(before Bookmark) Batch {
 type recorded struct {
 	ledger  []LedgerRow
 	journal []Entry // oldest first
+	schema  Schema  // if it was asked for
 	// unsound says why ledger or journal can't be relied on; nil where they can. A restore
 	// has to work all the same: it may be what mends them.
 	unsound error
 }
 
+// SchemaQuery reads the schema; ParseSchema reads its answer.
+var SchemaQuery = Query{SQL: `SELECT type, name, tbl_name, sql FROM sqlite_schema
+WHERE lower(substr(name, 1, 7)) <> 'sqlite_' AND lower(substr(name, 1, 4)) <> '_cf_' AND lower(substr(tbl_name, 1, 4)) <> '_cf_' ORDER BY rowid`}
+
+// ParseSchema returns the schema in the answer to SchemaQuery.
+func ParseSchema(rows Rows) (Schema, error) {
+	if rows.Err != nil {
+		return nil, fmt.Errorf("read the schema: %w", rows.Err)
+	}
+	var schema Schema
+	for _, v := range rows.Values {
+		if len(v) < 4 {
+			return nil, errors.New("read the schema: the answer lacks columns")
+		}
+		schema = append(schema, Object{Type: text(v[0]), Name: text(v[1]), Table: text(v[2]), SQL: text(v[3])})
+	}
+	return schema, nil
+}
+
 // readRecorded reads ledger and journal, either of which may not exist, at the same time:
 // a missing one fails the whole request of an environment that runs queries as one. The
 // error is for a database that could not be read; see recorded.unsound for what stands in it.
-func readRecorded(ctx context.Context, env Environment, table string) (recorded, error) {
+//
+// The schema, if it is wanted, comes with the ledger, in the same request.
+func readRecorded(ctx context.Context, env Environment, table string, schema bool) (recorded, error) {
 	var ledgerRows, journalRows []Rows
 	reads, ctx := errgroup.WithContext(ctx)
 	reads.Go(func() (err error) {
-		ledgerRows, err = env.Read(ctx,
-			Query{SQL: "SELECT * FROM " + quoteName(table) + " ORDER BY 1", Optional: table},
-			Query{SQL: `SELECT i.name, i.partial, c.name FROM pragma_index_list(?1) AS i, pragma_index_info(i.name) AS c WHERE i."unique"`, Args: []any{table}},
-			Query{SQL: `SELECT name, type, pk FROM pragma_table_info(?1)`, Args: []any{table}},
-		)
+		queries := []Query{
+			{SQL: "SELECT * FROM " + quoteName(table) + " ORDER BY 1", Optional: table},
+			{SQL: `SELECT i.name, i.partial, c.name FROM pragma_index_list(?1) AS i, pragma_index_info(i.name) AS c WHERE i."unique"`, Args: []any{table}},
+			{SQL: `SELECT name, type, pk FROM pragma_table_info(?1)`, Args: []any{table}},
+		}
+		if schema {
+			queries = append(queries, SchemaQuery)
+		}
+		ledgerRows, err = env.Read(ctx, queries...)
 		return err
 	})
 	reads.Go(func() (err error) {
@@ -194,6 +220,11 @@ func readRecorded(ctx context.Context, env Environment, table string) (recorded,
 		return recorded{}, err
 	}
 	var r recorded
+	if schema {
+		if r.schema, err = ParseSchema(ledgerRows[3]); err != nil {
+			return r, err
+		}
+	}
 	ledger, unique, columns, journal := ledgerRows[0], ledgerRows[1], ledgerRows[2], journalRows[0]
 	switch {
 	case ledger.Err == nil:

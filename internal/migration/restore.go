@@ -239,7 +239,7 @@ func (e *Engine) restored(ctx context.Context, result *Result, before recorded, 
 	asking, cancel := afterwards(ctx)
 	defer cancel()
 	e.progress("asking the database what it is now")
-	after, err := readRecorded(asking, e.Environment, e.Table)
+	after, err := readRecorded(asking, e.Environment, e.Table, false)
 	var now Bookmark
 	if err == nil {
 		now, err = e.Environment.Bookmark(asking, time.Time{})
@@ -267,7 +267,7 @@ func (e *Engine) restored(ctx context.Context, result *Result, before recorded, 
 // also when the run is cancelled meanwhile.
 func (e *Engine) hold(ctx context.Context, result *Result, before recorded) error {
 	ctx = context.WithoutCancel(ctx)
-	after, err := readRecorded(ctx, e.Environment, e.Table)
+	after, err := readRecorded(ctx, e.Environment, e.Table, false)
 	if err != nil {
 		return err
 	}

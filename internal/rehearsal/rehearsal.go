@@ -17,8 +17,8 @@ import (
 // Local returns a rehearsal on a copy in memory of a local database, rows included, as
 // migration.Engine wants it. A database of more than limit bytes is not copied; the
 // result then says so.
-func Local(d *sqlite.Database, limit int64) func(context.Context, migration.Batch) (migration.Rehearsal, error) {
-	return func(ctx context.Context, batch migration.Batch) (migration.Rehearsal, error) {
+func Local(d *sqlite.Database, limit int64) func(context.Context, migration.Plan) (migration.Rehearsal, error) {
+	return func(ctx context.Context, plan migration.Plan) (migration.Rehearsal, error) {
 		copied, size, err := d.Copy(ctx, limit)
 		if err != nil {
 			return migration.Rehearsal{Reason: "the database could not be copied"}, err
@@ -27,7 +27,7 @@ func Local(d *sqlite.Database, limit int64) func(context.Context, migration.Batc
 			return migration.Rehearsal{Reason: fmt.Sprintf("the database has %s, more than rehearse-limit (%s)", migration.Size(size), migration.Size(limit))}, nil
 		}
 		defer copied.Close()
-		return migration.Rehearsal{Ran: true}, copied.Apply(ctx, batch)
+		return migration.Rehearsal{Ran: true}, copied.Apply(ctx, plan.Batch)
 	}
 }
 

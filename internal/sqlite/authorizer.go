@@ -12,9 +12,18 @@ import (
 type authorizer struct {
 	off         bool // for SQL of our own between two statements of a migration
 	transaction bool // whether the last statement tried to control the transaction
+	watched     bool
+	events      []Event // of the last statement, where somebody watches
 }
 
-func (a *authorizer) authorize(action sqlite3.AuthorizerActionCode, third, fourth, schema, _ string) sqlite3.AuthorizerReturnCode {
+func (a *authorizer) authorize(action sqlite3.AuthorizerActionCode, third, fourth, schema, inner string) sqlite3.AuthorizerReturnCode {
+	if name, ok := actions[action]; ok && a.watched && !a.off {
+		e := Event{Action: name, Object: third, Detail: fourth, Inner: inner}
+		if action == sqlite3.AUTH_ALTER_TABLE {
+			e.Object, e.Detail = fourth, ""
+		}
+		a.events = append(a.events, e)
+	}
 	if a.off || a.allows(action, third, fourth, schema) {
 		return sqlite3.AUTH_OK
 	}

@@ -200,10 +200,10 @@ type Answer struct {
 }
 
 // run executes the statements of a batch one by one inside a transaction that the caller
-// has opened, and hands each one's answer to each, which may be nil. The error is a
-// *migration.StatementError with D1's words.
-func (c conn) run(batch migration.Batch, each func(Answer)) error {
-	var guard authorizer
+// has opened, and hands each one's answer to each. Both each and watch may be nil. The error is
+// a *migration.StatementError with D1's words.
+func (c conn) run(batch migration.Batch, each func(Answer), watch Watch) error {
+	guard := &authorizer{watched: watch != nil}
 	if err := c.SetAuthorizer(guard.authorize); err != nil {
 		return err
 	}
@@ -212,33 +212,76 @@ func (c conn) run(batch migration.Batch, each func(Answer)) error {
 	if err != nil {
 		return err
 	}
+	look := &Look{c, guard}
 	for i, s := range batch.Statements {
-		guard.transaction = false
-		answer, err := c.statement(s.Query)
-		if each != nil {
-			each(answer)
-		}
-		if err == nil && isAlter(s.SQL) {
-			err = c.noNewInternalNames(&guard, internal)
-		}
-		if err == nil && c.GetAutocommit() {
-			err = errors.New("the statement rolled the whole transaction back (ON CONFLICT ROLLBACK or RAISE(ROLLBACK)); D1 answers with an internal error")
-		}
-		if err != nil {
-			if c.GetInterrupt().Err() != nil {
-				return c.GetInterrupt().Err()
-			}
-			if ofFile(err) {
+		trial := &Trial{Index: i}
+		if watch != nil {
+			guard.events = nil
+			_ = c.prepare(s.SQL) // for its events; an error comes again
+			trial.Events = guard.events
+			if err := watch.Before(look, trial); err != nil {
 				return err
 			}
-			return refused(i, s.SQL, err, guard.transaction)
+		}
+		if err := c.one(s, trial, guard, internal); err != nil {
+			return err
+		}
+		if each != nil {
+			each(trial.Answer)
 		}
 		last := i+1 == len(batch.Statements) || batch.Statements[i+1].Migration != s.Migration
-		if s.Migration != "" && last {
-			if err := c.betweenMigrations(&guard); err != nil {
-				return refused(i, s.SQL, err, false)
+		if s.Migration != "" && last && trial.Refusal == nil {
+			if err := c.noneViolated(); err != nil {
+				trial.Refusal, trial.Deferred = refused(i, s.SQL, err, false), true
 			}
 		}
+		switch {
+		case watch != nil:
+			if err := watch.After(look, trial); err != nil {
+				return err
+			}
+			if trial.Refusal != nil && c.GetAutocommit() {
+				return trial.Refusal // with the transaction
+			}
+		case trial.Refusal != nil:
+			return trial.Refusal
+		}
+		if s.Migration != "" && last {
+			if err := c.resetPragmas(guard); err != nil {
+				return err
+			}
+		}
+	}
+	if watch != nil {
+		return watch.End(look)
+	}
+	return nil
+}
+
+// one runs one statement. What D1 would refuse is in trial.Refusal; the error is for what
+// concerns the run as a whole.
+func (c conn) one(s migration.BatchStatement, trial *Trial, guard *authorizer, internal []string) error {
+	guard.transaction, guard.events = false, nil
+	start := time.Now()
+	answer, err := c.statement(s.Query)
+	trial.Answer, trial.Took = answer, time.Since(start)
+	if guard.watched {
+		trial.Events = append(trial.Events, guard.events...)
+	}
+	if err == nil && isAlter(s.SQL) {
+		err = c.noNewInternalNames(guard, internal)
+	}
+	if err == nil && c.GetAutocommit() {
+		err = errors.New("the statement rolled the whole transaction back (ON CONFLICT ROLLBACK or RAISE(ROLLBACK)); D1 answers with an internal error")
+	}
+	switch {
+	case err == nil:
+	case c.GetInterrupt().Err() != nil:
+		return c.GetInterrupt().Err()
+	case ofFile(err):
+		return err
+	default:
+		trial.Refusal = refused(trial.Index, s.SQL, err, guard.transaction)
 	}
 	return nil
 }
@@ -268,9 +311,9 @@ func (c conn) statement(q migration.Query) (Answer, error) {
 // transaction, so a migration must not leave them to the next one.
 var stickyPragmas = []string{"legacy_alter_table", "recursive_triggers", "ignore_check_constraints", "case_sensitive_like", "reverse_unordered_selects"}
 
-// betweenMigrations makes each migration of a shared transaction end as if it were
-// committed alone: no foreign key left violated, no setting left behind.
-func (c conn) betweenMigrations(guard *authorizer) error {
+// noneViolated refuses a migration of a shared transaction that ends with a foreign key
+// violated, as if it were committed alone.
+func (c conn) noneViolated() error {
 	open, _, err := c.Status(sqlite3.DBSTATUS_DEFERRED_FKS, false)
 	if err != nil {
 		return err
@@ -278,6 +321,11 @@ func (c conn) betweenMigrations(guard *authorizer) error {
 	if open != 0 {
 		return errors.New("FOREIGN KEY constraint failed: SQLITE_CONSTRAINT (extended: SQLITE_CONSTRAINT_FOREIGNKEY): the migration ends with a deferred violation")
 	}
+	return nil
+}
+
+// resetPragmas leaves no setting of a migration to the next one of the same transaction.
+func (c conn) resetPragmas(guard *authorizer) error {
 	guard.off = true
 	defer func() { guard.off = false }()
 	for _, pragma := range stickyPragmas {

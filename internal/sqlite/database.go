@@ -241,7 +241,7 @@ func (d *Database) Apply(ctx context.Context, batch migration.Batch) error {
 // commit runs batch in the transaction that is open and ends it. An error leaves in doubt what was
 // committed only if the COMMIT was sent.
 func commit(ctx context.Context, c conn, batch migration.Batch, each func(Answer)) (sent bool, err error) {
-	err = c.run(batch, each)
+	err = c.run(batch, each, nil)
 	if err == nil {
 		if err = ctx.Err(); err == nil {
 			sent = true
