@@ -231,7 +231,6 @@ func TestBadInput(t *testing.T) {
 		{"restore_nothing", sample(), []string{"restore"}, 2, []string{"exactly one of"}},
 		{"reset_unconfirmed", sample(), []string{"reset"}, 3, []string{"--yes"}},
 		{"worker_of_a_local_environment", sample(), []string{"restore", "--before", "x", "--rollback-worker"}, 2, []string{"no deployed Worker"}},
-		{"hazards_fail", sample(), []string{"migrate", "--hazards", "fail"}, 2, []string{"can't fail on them"}},
 	}
 	for _, tc := range cases {
 		t.Run(tc.name, func(t *testing.T) {

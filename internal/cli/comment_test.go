@@ -466,7 +466,8 @@ func TestReleaseCommandIsTaken(t *testing.T) {
 func TestStep(t *testing.T) {
 	h := newHub(t, sample())
 	s := h.step(pullRequest, map[string]string{"mode": "", "exit-code": "true"}) // an expression that was empty
-	s.want(t, 5, "::error title=d1-rewind status::2 migrations pending", "::notice title=d1-rewind status::not rehearsed")
+	s.want(t, 5, "::error title=d1-rewind status::2 migrations pending")
+	h.step(pullRequest, map[string]string{"rehearse": "off"}).want(t, 0, "::notice title=d1-rewind status::not rehearsed: switched off")
 	if s.outputs["status"] != "pending" {
 		t.Errorf("outputs = %q", s.outputs)
 	}
@@ -694,7 +695,7 @@ CREATE TRIGGER reveal BEFORE UPDATE ON secrets BEGIN SELECT RAISE(ABORT, 'it is 
 		}
 		return nil
 	})
-	s = h.step(push, map[string]string{"mode": "migrate", "transport": "import"})
+	s = h.step(push, map[string]string{"mode": "migrate", "transport": "import", "rehearse": "off"})
 	s.want(t, 4, "could not be read")
 	if strings.Contains(s.stdout+s.summary+h.comment(7), "row-value") {
 		t.Errorf("a row's value is seen:\n%s", s.stdout)

@@ -83,7 +83,7 @@ func (j *job) run(ctx context.Context) (r report.Report) {
 		}
 	case "baseline":
 		r.Result, r.Err = j.engine.Baseline(ctx, j.settings["to"], j.settings.on("force"), func(ctx context.Context, files []migration.Migration) error {
-			return rehearsal.Prove(ctx, j.environment, files, slices.Concat(otherLedgers, []string{j.engine.Table, migration.JournalTable})...)
+			return rehearsal.Prove(ctx, j.environment, files, j.notOurs()...)
 		})
 	case "create":
 		r.Path, r.Err = j.create()
@@ -252,16 +252,28 @@ func (j *job) wireEngine(r *report.Report, configDir string, db wrangler.Databas
 	if j.remote != nil && j.remote.worker != "" {
 		j.engine.Worker = j.remote.client.Worker(j.remote.worker)
 	}
+	limit, _ := parseSize("rehearse-limit", s["rehearse-limit"]) // resolve has checked it
+	how := rehearsal.Options{Rows: s["rehearse"] == "data", Limit: limit, Progress: j.progress}
 	switch {
 	case s["rehearse"] == "off":
 		j.engine.NoRehearsal = "switched off"
 	case j.remote != nil:
-		j.engine.NoRehearsal = "this version rehearses on local databases only: migrate local first"
-	default:
-		limit, _ := parseSize("rehearse-limit", s["rehearse-limit"]) // resolve has checked it
-		j.engine.Rehearse = rehearsal.Local(j.database, limit)
+		j.engine.Rehearse = rehearsal.Remote(j.environment, how)
+	case j.database != nil:
+		j.engine.Rehearse = rehearsal.Local(j.database, how)
+	}
+	j.engine.Hazards, j.engine.Drift = migration.Policy(s["hazards"]), migration.Policy(s["drift"])
+	if j.command == "migrate" || j.command == "status" {
+		j.engine.Replay = func(ctx context.Context, live migration.Schema, applied []migration.Migration) migration.Drift {
+			return rehearsal.Replay(ctx, live, applied, j.notOurs()...)
+		}
 	}
 	return nil
+}
+
+// notOurs are the tables that no migration is expected to make: ledgers and the journal.
+func (j *job) notOurs() []string {
+	return slices.Concat(otherLedgers, []string{j.engine.Table, migration.JournalTable})
 }
 
 // inside refuses paths that a container would lose: everything but the workspace is gone

@@ -219,8 +219,5 @@ func resolve(given settings, getenv func(string) string) (settings, error) {
 		return nil, &usageError{fmt.Sprintf("restore-workflow can't be %q", workflow), "it is a file of .github/workflows, such as d1-restore.yml"}
 	}
 	all["restore-workflow"] = workflow
-	if all["hazards"] == "fail" || all["drift"] == "fail" {
-		return nil, &usageError{"this version finds neither hazards nor drift, so it can't fail on them", "use warn (the default) or off until it does"}
-	}
 	return all, nil
 }

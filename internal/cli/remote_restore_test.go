@@ -699,7 +699,7 @@ func TestImportTransport(t *testing.T) {
 		c := newCloud(t, files)
 		c.faultAlways(func(r d1test.Request) bool { return strings.Contains(r.Body, `"action":"poll"`) },
 			d1test.Fault{Status: http.StatusOK, Body: `{"success":true,"errors":[],"result":{"success":true,"type":"import","status":"complete","messages":["Done"],"result":{"num_queries":1}}}`})
-		c.run("migrate", "production", "--transport", "import").want(t, 1, "says that an import is complete", "nothing of this run was applied")
+		c.run("migrate", "production", "--rehearse", "off", "--transport", "import").want(t, 1, "says that an import is complete", "nothing of this run was applied")
 	})
 	t.Run("asked_for_the_wrong_one", func(t *testing.T) {
 		c := newCloud(t, large())
@@ -709,8 +709,9 @@ func TestImportTransport(t *testing.T) {
 		files := sample()
 		files["migrations/0002_orders.sql"] = "CREATE TABLE orders(id);\nCREATE TRIGGER g AFTER INSERT ON orders BEGIN SELECT 1;"
 		c := newCloud(t, files)
-		c.run("migrate", "production", "--transport", "import").want(t, 2, "0002_orders.sql:2", "does not end", "nothing was written")
-		c.run("migrate", "production").want(t, 1, "incomplete input", "nothing of this run was applied")
+		c.run("migrate", "production").want(t, 1, "0002_orders.sql:2", "incomplete input", "nothing was written")
+		c.run("migrate", "production", "--rehearse", "off", "--transport", "import").want(t, 2, "0002_orders.sql:2", "does not end", "nothing was written")
+		c.run("migrate", "production", "--rehearse", "off").want(t, 1, "incomplete input", "nothing of this run was applied")
 		c.wantRows("SELECT name FROM sqlite_schema")
 	})
 	t.Run("query_endpoint_refuses_all_triggers", func(t *testing.T) {
@@ -727,7 +728,7 @@ func TestImportTransport(t *testing.T) {
 		files := large()
 		files["migrations/0002_orders.sql"] += "INSERT INTO missing VALUES (1);"
 		c := newCloud(t, files)
-		c.run("migrate", "production").want(t, 1, "no such table: missing", "nothing of this run was applied")
+		c.run("migrate", "production", "--rehearse", "off").want(t, 1, "no such table: missing", "nothing of this run was applied")
 		c.wantRows("SELECT name FROM sqlite_schema")
 	})
 	for _, step := range []string{"init", "ingest", "poll"} {

@@ -37,7 +37,7 @@ func newProject(t *testing.T) *project {
 	p := &project{t: t, files: fstest.MapFS{}, db: sqlite.Open(filepath.Join(dir, "0123456789ab.sqlite"),
 		sqlite.Options{Copies: filepath.Join(dir, "copies"), Limit: 1 << 30, Now: time.Now, Progress: func(string) {}})}
 	p.engine = &migration.Engine{Environment: p.db, Directory: migration.Directory{FS: p.files, Pattern: "*.sql", Display: "migrations"},
-		Table: "d1_migrations", Journal: true, Now: time.Now, Rehearse: rehearsal.Local(p.db, 1<<30)}
+		Table: "d1_migrations", Journal: true, Now: time.Now, Rehearse: rehearsal.Local(p.db, rehearsal.Options{Limit: 1 << 30})}
 	p.write(users, "CREATE TABLE users(id INTEGER PRIMARY KEY, name TEXT);\nINSERT INTO users(name) VALUES ('ada');")
 	p.write(orders, "CREATE TABLE orders(id INTEGER PRIMARY KEY, user_id INTEGER REFERENCES users(id));")
 	return p

@@ -3,32 +3,108 @@
 package rehearsal
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/d1-rewind/d1-rewind/internal/migration"
 	"github.com/d1-rewind/d1-rewind/internal/sqlite"
 	"github.com/d1-rewind/d1-rewind/internal/statement"
 )
 
-// Local returns a rehearsal on a copy in memory of a local database, rows included, as
-// migration.Engine wants it. A database of more than limit bytes is not copied; the
-// result then says so.
-func Local(d *sqlite.Database, limit int64) func(context.Context, migration.Plan) (migration.Rehearsal, error) {
+// Options are how a plan is rehearsed.
+type Options struct {
+	Rows     bool  // on all rows, and not on one of each table that is touched
+	Limit    int64 // of the bytes that are copied
+	Progress func(string)
+	Patience time.Duration // for the migrations' statements; 0: two minutes
+}
+
+// Local returns a rehearsal on a copy of a local database, rows included, as migration.Engine
+// wants it. Of a database of more than o.Limit bytes only one row of each table is copied.
+func Local(d *sqlite.Database, o Options) func(context.Context, migration.Plan) (migration.Rehearsal, error) {
 	return func(ctx context.Context, plan migration.Plan) (migration.Rehearsal, error) {
-		copied, size, err := d.Copy(ctx, limit)
+		copied, size, err := d.Copy(ctx, o.Limit)
 		if err != nil {
 			return migration.Rehearsal{Reason: "the database could not be copied"}, err
 		}
 		if copied == nil {
-			return migration.Rehearsal{Reason: fmt.Sprintf("the database has %s, more than rehearse-limit (%s)", migration.Size(size), migration.Size(limit))}, nil
+			r, err := onSample(ctx, d, plan, o)
+			r.Gaps = append(r.Gaps, fmt.Sprintf("the rows: the database has %s, more than rehearse-limit (%s)", migration.Size(size), migration.Size(o.Limit)))
+			return r, err
 		}
 		defer copied.Close()
-		return migration.Rehearsal{Ran: true}, copied.Apply(ctx, plan.Batch)
+		r, err := try(ctx, copied, plan, facts{complete: true}, o.patience())
+		r.Rows = "all"
+		return r, err
 	}
+}
+
+// Remote returns a rehearsal of plans for env on an embedded database, as migration.Engine
+// wants it.
+func Remote(env migration.Environment, o Options) func(context.Context, migration.Plan) (migration.Rehearsal, error) {
+	return func(ctx context.Context, plan migration.Plan) (migration.Rehearsal, error) {
+		return onSample(ctx, env, plan, o)
+	}
+}
+
+func (o Options) patience() time.Duration { return cmp.Or(o.Patience, patience) }
+
+// onSample rehearses on the live schema, with one real row of each table that the plan touches.
+func onSample(ctx context.Context, env migration.Environment, plan migration.Plan, o Options) (migration.Rehearsal, error) {
+	empty, err := sqlite.NewScratch(ctx, "")
+	if err != nil {
+		return migration.Rehearsal{}, err
+	}
+	defer empty.Close()
+	if err := empty.Build(ctx, plan.Schema, nil); err != nil {
+		if ctx.Err() != nil {
+			return migration.Rehearsal{}, ctx.Err()
+		}
+		return migration.Rehearsal{Reason: fmt.Sprintf("the live schema can't be loaded: %v", err)}, nil
+	}
+	first, err := explore(ctx, empty, plan, o.patience())
+	if err != nil {
+		return migration.Rehearsal{}, err
+	}
+	copied, known := empty, facts{empty: first.refused}
+	if len(first.touched) > 0 && !first.hopeless {
+		s, err := readSample(ctx, env, empty, first.touched)
+		if err != nil {
+			return migration.Rehearsal{}, err
+		}
+		known.tables = s.tables
+		filled, err := sqlite.NewScratch(ctx, "")
+		if err != nil {
+			return migration.Rehearsal{}, err
+		}
+		defer filled.Close()
+		err = filled.Build(ctx, plan.Schema, func(insert func(sql string) error) error {
+			for _, sql := range s.inserts {
+				if err := insert(sql); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			if ctx.Err() != nil {
+				return migration.Rehearsal{}, ctx.Err()
+			}
+			return migration.Rehearsal{Reason: fmt.Sprintf("the sample of the rows can't be loaded: %v", err)}, nil
+		}
+		copied = filled
+	}
+	if len(first.touched) > 0 {
+		known.unknown(plan.Schema)
+	}
+	r, err := try(ctx, copied, plan, known, o.patience())
+	r.Rows = "one"
+	return r, err
 }
 
 // Locate finds the statement of batch that env refused without saying which: it is the

@@ -278,7 +278,7 @@ func (c conn) one(s migration.BatchStatement, trial *Trial, guard *authorizer, i
 	case err == nil:
 	case c.GetInterrupt().Err() != nil:
 		return c.GetInterrupt().Err()
-	case ofFile(err):
+	case ofFile(err) && !(guard.watched && errors.Is(err, sqlite3.CORRUPT_VTAB)):
 		return err
 	default:
 		trial.Refusal = refused(trial.Index, s.SQL, err, guard.transaction)

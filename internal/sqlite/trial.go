@@ -121,6 +121,12 @@ func (l *Look) past() func() {
 	return func() { l.guard.off, l.guard.events = off, events }
 }
 
+// Violated returns how many violated foreign keys the transaction has put off.
+func (l *Look) Violated() (int64, error) {
+	n, _, err := l.c.Status(sqlite3.DBSTATUS_DEFERRED_FKS, false)
+	return n, err
+}
+
 // Compiles tells whether D1 takes a statement, which is not run: the error has SQLite's words.
 func (l *Look) Compiles(sql string) error {
 	off, events := l.guard.off, l.guard.events

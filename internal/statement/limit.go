@@ -1,6 +1,9 @@
 package statement
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // Limited is an UPDATE or a DELETE with LIMIT, cut into its clauses: joined, they are the
 // statement.
@@ -65,6 +68,25 @@ func CutLimit(sql string, tail int) (cut Limited, ok bool) {
 		Head: sql[:at(table)], Table: sql[at(table):at(set)], Set: sql[at(set):at(where)],
 		Where: sql[at(where):at(returning)], Returning: sql[at(returning):tail], Tail: sql[tail:], Limit: limit,
 	}, true
+}
+
+// Sweeping tells whether sql is an UPDATE or a DELETE of all rows: one without WHERE and LIMIT.
+func Sweeping(sql string) (verb string, ok bool) {
+	outer, _ := outside(sql)
+	for i, t := range outer {
+		switch {
+		case verb == "" && (t.is(sql, "UPDATE") || t.is(sql, "DELETE")):
+			if i > 0 && !outer[0].is(sql, "WITH") {
+				return "", false // CREATE TRIGGER … AFTER UPDATE, ON CONFLICT DO UPDATE
+			}
+			verb = strings.ToUpper(sql[t.start:t.end])
+		case verb == "" && (t.is(sql, "INSERT") || t.is(sql, "REPLACE") || t.is(sql, "SELECT")):
+			return "", false
+		case verb != "" && (t.is(sql, "WHERE") || t.is(sql, "LIMIT")):
+			return "", false
+		}
+	}
+	return verb, verb != ""
 }
 
 // outside returns the tokens outside of all parentheses, and false if some are not closed or

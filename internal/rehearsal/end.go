@@ -1,0 +1,466 @@
+package rehearsal
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/d1-rewind/d1-rewind/internal/migration"
+	"github.com/d1-rewind/d1-rewind/internal/sqlite"
+	"github.com/d1-rewind/d1-rewind/internal/statement"
+)
+
+// settle looks, behind each migration, which of the rows that foreign keys or a DELETE took it
+// has put back.
+func (t *trial) settle(l *sqlite.Look) error {
+	for _, one := range t.losses {
+		now, err := number(l, child{table: one.table, column: one.column}.sql())
+		one.hazard.Severity = one.severity
+		if err == nil && now >= one.before && one.before > 0 {
+			one.hazard.Severity = migration.SeverityInfo
+			one.hazard.Message += "; at the end of the migration as many are there as before"
+			one.back = true
+		}
+		t.settled = append(t.settled, one)
+	}
+	t.losses = nil
+	return nil
+}
+
+// End implements sqlite.Watch.
+func (t *trial) End(l *sqlite.Look) (err error) {
+	t.look = l
+	if t.end, err = readModel(l.Query, t.plan.Ledger, migration.JournalTable); err != nil {
+		return err
+	}
+	t.ended = true
+	t.lost(l)
+	if err := t.removed(l); err != nil {
+		return err
+	}
+	if err := t.counted(l); err != nil {
+		return err
+	}
+	broken, err := t.exercise(l, t.made)
+	if err != nil {
+		return err
+	}
+	t.nowBroken(broken)
+	if err := t.orphaned(l); err != nil {
+		return err
+	}
+	if err := t.sizes(l); err != nil {
+		return err
+	}
+	if e := t.estimated(); e != nil && !e.Fits() {
+		last := t.statement(t.current)
+		t.add(migration.CodeTimeLimit, migration.SeverityWarning, place{t.plan.Migrations[len(t.plan.Migrations)-1].Name, last.Line},
+			fmt.Sprintf("the run may take about %.0f s, and D1 gives a request %.0f s; assuming that %s", e.Seconds, e.Limit, e.Assumption),
+			"split it (transaction: migration runs each by itself), do the large part in pieces, or use transport: import")
+	}
+	return nil
+}
+
+// lost reports what foreign keys and DELETEs took, of tables that are still there.
+func (t *trial) lost(l *sqlite.Look) {
+	for _, one := range t.settled {
+		if _, there := t.origin[t.named(one.table)]; !there {
+			continue // meant to go: see removed
+		}
+		if one.back {
+			*t.effect(one.table) = effect{}
+		}
+		t.hazards = append(t.hazards, one.hazard)
+	}
+}
+
+// removed reports tables, views, indexes and triggers of the live database that are gone.
+func (t *trial) removed(l *sqlite.Look) error {
+	for _, d := range t.drops {
+		if _, there := t.origin[t.named(d.live)]; there {
+			if err := t.rebuilt(l, d); err != nil {
+				return err
+			}
+			continue
+		}
+		if slices.Contains(slices.Collect(maps.Values(t.origin)), d.live) {
+			continue // it lives on under another name
+		}
+		severity := migration.SeverityError
+		if d.rows.Known && d.rows.Rows == 0 {
+			severity = migration.SeverityWarning
+		}
+		t.add(migration.CodeDropTable, severity, d.place, fmt.Sprintf("drops %s (%s)", d.live, count(d.rows)),
+			"deploy a Worker that does not use the table first; drop it in a later migration, when nobody misses it")
+	}
+	for _, r := range t.renames {
+		_, there := t.origin[t.named(r.live)]
+		if _, lives := t.origin[r.to]; there || !lives {
+			continue
+		}
+		t.add(migration.CodeRenameTable, migration.SeverityWarning, r.place, fmt.Sprintf("renames %s to %s, and the running Worker uses the old name", r.live, r.to),
+			fmt.Sprintf("leave a view %s behind for as long as a Worker reads it, or make the new table beside the old one and move over", r.live))
+	}
+	for _, v := range t.views {
+		n, err := number(l, "SELECT count(*) FROM sqlite_schema WHERE type IN ('view', 'table') AND lower(name) = lower(?)", v.live)
+		if err != nil {
+			return err
+		}
+		if n == 0 && t.liveViews[strings.ToLower(v.live)] {
+			t.add(migration.CodeDropView, migration.SeverityWarning, v.place, fmt.Sprintf("drops the view %s, which the running Worker may read", v.live), "drop it when no deployed Worker reads it")
+		}
+	}
+	return nil
+}
+
+// rebuilt compares a table that was dropped and made again with what it was.
+func (t *trial) rebuilt(l *sqlite.Look, d removal) error {
+	name := t.named(d.live)
+	rows, err := number(l, "SELECT count(*) FROM "+quoteName(name))
+	if err != nil {
+		return err
+	}
+	had := d.rows.Rows
+	if f, sampled := t.facts.tables[strings.ToLower(d.live)]; sampled {
+		had = min(f.rows.Rows, 1)
+	}
+	if rows < had {
+		t.add(migration.CodeDropTable, migration.SeverityError, d.place, fmt.Sprintf("drops %s (%s) and makes it again without its rows", d.live, count(d.rows)),
+			"copy the rows into the new table before the old one goes")
+	}
+	now, err := t.columns(l, name)
+	if err != nil {
+		return err
+	}
+	var lost []string
+	for _, c := range t.liveColumns[strings.ToLower(d.live)] {
+		if !slices.ContainsFunc(now, func(n string) bool { return strings.EqualFold(n, c) }) {
+			lost = append(lost, c)
+		}
+	}
+	for _, c := range lost {
+		t.gone[strings.ToLower(c)] = d.place
+		t.dropColumn(d.live, c, d.place, d.values[c])
+	}
+	objects, err := belongings(l)
+	if err != nil {
+		return err
+	}
+	for _, o := range t.objects {
+		if !strings.EqualFold(o.Table, d.live) || t.dropped[strings.ToLower(o.Name)] {
+			continue
+		}
+		if slices.ContainsFunc(objects, func(n migration.Object) bool { return n.Type == o.Type && strings.EqualFold(n.Name, o.Name) }) {
+			continue
+		}
+		if slices.ContainsFunc(lost, func(c string) bool {
+			return slices.Contains(statement.Normalize(o.SQL), strings.ToLower(c)) || slices.Contains(statement.Normalize(o.SQL), quoteName(c))
+		}) {
+			continue // it goes with its column
+		}
+		if slices.ContainsFunc(objects, func(n migration.Object) bool {
+			return n.Type == o.Type && strings.EqualFold(n.Table, name) && sameButName(n, o)
+		}) {
+			continue
+		}
+		t.add(migration.CodeRebuildLost, migration.SeverityWarning, d.place, fmt.Sprintf("the rebuild of %s drops its %s %s, and nothing makes it again", d.live, o.Type, o.Name),
+			"create it again at the end of the migration: "+clipped(o.SQL, 200))
+	}
+	return nil
+}
+
+// sameButName tells whether two indexes or triggers differ in nothing but how they are called.
+func sameButName(a, b migration.Object) bool {
+	rest := func(o migration.Object) []string {
+		words := words(o.SQL)
+		return slices.DeleteFunc(words, func(w string) bool { return strings.EqualFold(strings.Trim(w, `"`), o.Name) })
+	}
+	return slices.Equal(rest(a), rest(b))
+}
+
+func clipped(s string, n int) string {
+	s = strings.Join(strings.Fields(s), " ")
+	if len(s) <= n {
+		return s
+	}
+	return strings.ToValidUTF8(s[:n], "") + "…"
+}
+
+// belongings are the indexes and triggers that somebody wrote.
+func belongings(l *sqlite.Look) ([]migration.Object, error) {
+	rows, err := l.Query("SELECT type, name, tbl_name, sql FROM sqlite_schema WHERE type IN ('index', 'trigger') AND sql IS NOT NULL")
+	var objects []migration.Object
+	for _, v := range rows.Values {
+		objects = append(objects, migration.Object{Type: fmt.Sprint(v[0]), Name: fmt.Sprint(v[1]), Table: fmt.Sprint(v[2]), SQL: fmt.Sprint(v[3])})
+	}
+	return objects, err
+}
+
+// counted compares the numbers of rows.
+func (t *trial) counted(l *sqlite.Look) error {
+	rows, err := l.Query("SELECT name FROM pragma_table_list WHERE schema = 'main' AND type IN ('table', 'virtual')")
+	if err != nil {
+		return err
+	}
+	names := map[string]string{}
+	for _, v := range rows.Values {
+		name := fmt.Sprint(v[0])
+		if !t.own(name) && !system(name) {
+			names[strings.ToLower(name)] = name
+		}
+	}
+	for key, name := range t.touched {
+		names[key] = name
+	}
+	for _, key := range slices.Sorted(maps.Keys(names)) {
+		name := names[key]
+		before, touched := t.before[key]
+		origin, there := t.origin[t.named(name)]
+		_, sampled := t.facts.tables[strings.ToLower(origin)]
+		made := there && origin == "" && !touched
+		if !touched && !made {
+			continue
+		}
+		one := migration.Table{Name: name, Before: before}
+		if there && !(sampled && touched) && !(touched && t.facts.tables[key].rows.Known) {
+			if n, err := number(l, "SELECT count(*) FROM "+quoteName(name)); err == nil {
+				one.After = migration.Rowcount{Rows: n, Known: !t.facts.tables[key].rest}
+			}
+		}
+		if e := t.effects[key]; e != nil {
+			one.Cascaded, one.Nulled = e.cascaded, e.nulled
+		}
+		t.tables = append(t.tables, one)
+	}
+	return nil
+}
+
+// exercise compiles what reads every view and writes every table, which is when SQLite looks into
+// views, triggers and foreign keys, and returns what D1 refuses of that with its words.
+func (t *trial) exercise(l *sqlite.Look, made map[string]place) (map[string]string, error) {
+	rows, err := l.Query(`SELECT l.name, l.type, (SELECT x.name FROM pragma_table_xinfo(l.name) AS x WHERE x.hidden = 0 LIMIT 1),
+ EXISTS (SELECT 1 FROM sqlite_schema AS s WHERE s.type = 'trigger' AND lower(s.tbl_name) = lower(l.name)) FROM pragma_table_list AS l WHERE l.schema = 'main' AND l.type IN ('table', 'view')`)
+	if err != nil {
+		return nil, err
+	}
+	broken := map[string]string{}
+	for _, v := range rows.Values {
+		name, kind := fmt.Sprint(v[0]), fmt.Sprint(v[1])
+		if t.own(name) || system(name) || strings.HasPrefix(strings.ToLower(name), "_cf_") {
+			continue
+		}
+		column, _ := v[2].(string)
+		triggers := v[3] == int64(1)
+		var probes []string
+		if kind == "view" {
+			probes = append(probes, "SELECT * FROM "+quoteName(name))
+		}
+		if kind == "table" || triggers {
+			probes = append(probes, "INSERT INTO "+quoteName(name)+" DEFAULT VALUES", "DELETE FROM "+quoteName(name))
+			if column != "" {
+				probes = append(probes, "UPDATE "+quoteName(name)+" SET "+quoteName(column)+" = "+quoteName(column))
+			}
+		}
+		for _, probe := range probes {
+			err := l.Compiles(probe)
+			if err == nil {
+				continue
+			}
+			if kind == "view" && !strings.HasPrefix(probe, "SELECT") && strings.HasPrefix(err.Error(), "cannot modify ") {
+				continue // it has no trigger for that
+			}
+			what := kind
+			if triggers && kind == "table" {
+				what = "trigger"
+			}
+			broken[what+" "+name] = err.Error()
+			break
+		}
+		if made != nil {
+			t.probed(l, name, probes)
+		}
+	}
+	return broken, nil
+}
+
+// probed looks at patterns and arguments in views and triggers that the run made.
+func (t *trial) probed(l *sqlite.Look, name string, probes []string) {
+	objects, err := l.Query("SELECT name, sql FROM sqlite_schema WHERE type IN ('view', 'trigger') AND lower(tbl_name) = lower(?)", name)
+	if err != nil {
+		return
+	}
+	for _, v := range objects.Values {
+		at, made := t.made[strings.ToLower(fmt.Sprint(v[0]))]
+		sql := fmt.Sprint(v[1])
+		if !made {
+			continue
+		}
+		words := statement.Normalize(sql)
+		pattern := slices.Contains(words, "like") || slices.Contains(words, "glob")
+		for _, probe := range probes {
+			before := len(t.hazards)
+			if pattern {
+				t.patterns(l, probe, at)
+			}
+			if strings.Count(sql, ",") >= sqlite.RemoteArguments {
+				if err := l.WithinArguments(probe); err != nil && strings.Contains(err.Error(), "too many arguments") {
+					t.tooManyArguments(at)
+				}
+			}
+			if len(t.hazards) > before {
+				break
+			}
+		}
+	}
+}
+
+// nowBroken reports what worked before the run.
+func (t *trial) nowBroken(broken map[string]string) {
+	for _, key := range slices.Sorted(maps.Keys(broken)) {
+		if _, before := t.broken[key]; before {
+			continue
+		}
+		kind, name, _ := strings.Cut(key, " ")
+		why := broken[key]
+		at := t.culprit(kind, name, why)
+		switch kind {
+		case "view":
+			t.add(migration.CodeBrokenView, migration.SeverityError, at, fmt.Sprintf("after the run the view %s can't be read: %s", name, why), "create the view again, so that it fits, in the same migration")
+		case "trigger":
+			t.add(migration.CodeBrokenTrigger, migration.SeverityError, at, fmt.Sprintf("after the run %s can't be written, because of its triggers or foreign keys: %s", name, why),
+				"create its triggers again, so that they fit, in the same migration")
+		default:
+			t.add(migration.CodeBrokenTable, migration.SeverityError, at, fmt.Sprintf("after the run %s can't be written: %s", name, why), "mend its foreign keys: they have to lead to a table's primary key or to unique columns")
+		}
+	}
+}
+
+// culprit is the statement to blame: the one that made what is broken, that removed what the
+// message misses, or the last that changed the schema.
+func (t *trial) culprit(kind, name, why string) place {
+	if at, ok := t.made[strings.ToLower(name)]; ok && kind == "view" {
+		return at
+	}
+	missing := ""
+	for _, prefix := range []string{"no such table: main.", "no such table: ", "no such column: "} {
+		if _, rest, ok := strings.Cut(why, prefix); ok {
+			missing, _, _ = strings.Cut(rest, ": SQLITE_")
+			missing, _, _ = strings.Cut(missing, " at offset")
+			if i := strings.LastIndex(missing, "."); i >= 0 {
+				missing = missing[i+1:]
+			}
+			break
+		}
+	}
+	if at, ok := t.gone[strings.ToLower(missing)]; ok && missing != "" {
+		return at
+	}
+	for _, o := range t.triggersOf(name) {
+		if at, ok := t.made[strings.ToLower(o)]; ok {
+			return at
+		}
+	}
+	if at, ok := t.made[strings.ToLower(name)]; ok {
+		return at
+	}
+	return t.lastChange
+}
+
+func (t *trial) triggersOf(table string) []string {
+	names, _ := list(t.look, "SELECT name FROM sqlite_schema WHERE type = 'trigger' AND lower(tbl_name) = lower(?)", table)
+	return names
+}
+
+// violations counts the rows whose foreign keys lead nowhere, by table and parent.
+func (t *trial) violations(l *sqlite.Look) (map[string]int64, error) {
+	found := map[string]int64{}
+	rows, err := l.Query(`SELECT "table", parent, count(*) FROM pragma_foreign_key_check GROUP BY 1, 2`)
+	if err != nil {
+		return found, nil // a foreign key that leads to no table or no key: see exercise
+	}
+	for _, v := range rows.Values {
+		n, _ := v[2].(int64)
+		found[fmt.Sprint(v[0])+"\x00"+fmt.Sprint(v[1])] = n
+	}
+	return found, nil
+}
+
+func (t *trial) orphaned(l *sqlite.Look) error {
+	now, err := t.violations(l)
+	if err != nil {
+		return err
+	}
+	for _, key := range slices.Sorted(maps.Keys(now)) {
+		n := now[key] - t.orphans[key]
+		table, parent, _ := strings.Cut(key, "\x00")
+		if n <= 0 {
+			continue
+		}
+		at, ok := t.written[strings.ToLower(table)]
+		if gone, dropped := t.gone[strings.ToLower(parent)]; dropped {
+			at, ok = gone, true
+		}
+		if !ok {
+			at = t.lastChange
+		}
+		if !t.facts.complete {
+			if t.mayLead(table, parent) {
+				t.add(migration.CodeNotJudged, migration.SeverityInfo, at, fmt.Sprintf("rows of %s refer to rows of %s that the copy does not have", table, parent), "rehearse: data knows whether these are there")
+				continue
+			}
+		}
+		if i := slices.IndexFunc(t.tables, func(o migration.Table) bool { return strings.EqualFold(o.Name, table) }); i >= 0 && t.facts.complete {
+			t.tables[i].Orphans += n
+		}
+		t.add(migration.CodeOrphans, migration.SeverityError, at, fmt.Sprintf("leaves %s of %s with a foreign key to %s that leads nowhere", migration.Count(int(n), "row"), table, parent),
+			"move these rows to another parent, set the key to NULL, or delete them; PRAGMA defer_foreign_keys = OFF hides the violation and mends nothing")
+	}
+	return nil
+}
+
+// maxRow is the largest row that D1 documents, in bytes; the engine takes more
+// (https://developers.cloudflare.com/d1/platform/limits/).
+const maxRow = 2_000_000
+
+func (t *trial) sizes(l *sqlite.Look) error {
+	for _, key := range slices.Sorted(maps.Keys(t.stored)) {
+		name := t.stored[key]
+		columns, err := list(l, "SELECT name FROM pragma_table_xinfo(?) WHERE hidden = 0", name)
+		if err != nil || len(columns) == 0 {
+			return err
+		}
+		var sizes []string
+		for group := range slices.Chunk(columns, 30) { // an expression has at most 100 levels
+			var terms []string
+			for _, c := range group {
+				terms = append(terms, "coalesce(octet_length("+quoteName(c)+"), 0)")
+			}
+			sizes = append(sizes, "("+strings.Join(terms, " + ")+")")
+		}
+		n, err := number(l, "SELECT max("+strings.Join(sizes, " + ")+") FROM "+quoteName(name))
+		if err == nil && n > maxRow {
+			t.add(migration.CodeValueSize, migration.SeverityWarning, t.written[key], fmt.Sprintf("writes a row of %d bytes to %s; D1 documents %d as the most", n, name, maxRow), "keep what is large in R2, and its key in the database")
+		}
+	}
+	return nil
+}
+
+func (t *trial) changes() []migration.Change {
+	if !t.ended {
+		return nil
+	}
+	differences, _ := t.start.diff(t.end)
+	return differences
+}
+
+func (t *trial) picture() []migration.Entity {
+	if !t.ended {
+		return nil
+	}
+	var touched []string
+	for _, key := range slices.Sorted(maps.Keys(t.touched)) {
+		touched = append(touched, t.touched[key])
+	}
+	return picture(t.start, t.end, touched)
+}

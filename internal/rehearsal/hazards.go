@@ -1,0 +1,470 @@
+package rehearsal
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/d1-rewind/d1-rewind/internal/migration"
+	"github.com/d1-rewind/d1-rewind/internal/sqlite"
+	"github.com/d1-rewind/d1-rewind/internal/statement"
+)
+
+// took looks at what a statement did that was not refused.
+func (t *trial) took(l *sqlite.Look, s *sqlite.Trial, w work) error {
+	at, sql := t.at(s.Index), t.statement(s.Index).SQL
+	for _, table := range w.touched {
+		t.written[strings.ToLower(table)] = at
+	}
+	for _, table := range w.stores {
+		if !t.own(table) {
+			t.stored[strings.ToLower(table)] = table
+		}
+	}
+	t.ledger(s.Events, at)
+	t.pragmas(l, s.Events, at)
+	t.foreignKeys(l, w, at, sql)
+	t.sweeping(w, at, sql)
+	if w.schema {
+		if err := t.reshaped(l, s.Events, w, at, sql); err != nil {
+			return err
+		}
+	}
+	t.limits(l, s.Events, w, at, sql)
+	t.cost(s, w, at, sql)
+	return nil
+}
+
+func (t *trial) ledger(events []sqlite.Event, at place) {
+	for _, e := range events {
+		switch e.Action {
+		case sqlite.Insert, sqlite.Update, sqlite.Delete, sqlite.DropTable, sqlite.AlterTable:
+			if t.own(e.Object) {
+				t.add(migration.CodeTouchesLedger, migration.SeverityWarning, at, "changes "+e.Object+", in which it is written down what is applied",
+					"leave the ledger to the tools; to record migrations that ran elsewhere use baseline")
+				return
+			}
+		}
+	}
+}
+
+func (t *trial) pragmas(l *sqlite.Look, events []sqlite.Event, at place) {
+	for _, e := range events {
+		if e.Action != sqlite.Pragma || e.Detail == "" {
+			continue
+		}
+		switch on := isOn(e.Detail); strings.ToLower(e.Object) {
+		case "foreign_keys":
+			t.add(migration.CodeForeignKeysPragma, migration.SeverityInfo, at, "PRAGMA foreign_keys does nothing in D1: foreign keys are always enforced, and ON DELETE acts",
+				"leave it out; PRAGMA defer_foreign_keys = ON puts the checks off, but not what ON DELETE does")
+			return
+		case "defer_foreign_keys":
+			if !on && t.mark.violated > 0 {
+				t.add(migration.CodeDeferOff, migration.SeverityInfo, at, fmt.Sprintf("forgets the foreign keys that are violated at this point (%d)", t.mark.violated),
+					"this is what lets a rebuild of a parent table pass; the rehearsal checks afterwards that no row is left without its parent")
+				return
+			}
+		case "ignore_check_constraints":
+			if on {
+				t.add(migration.CodeChecksOff, migration.SeverityWarning, at, "lets rows in that violate their table's CHECK", "mend the rows instead; later writes to them will be refused")
+				return
+			}
+		}
+	}
+}
+
+// isOn reads the value of a PRAGMA as workerd does, which looks at its beginning.
+func isOn(value string) bool {
+	value = strings.ToLower(strings.Trim(value, `'"`))
+	for _, on := range []string{"1", "on", "true", "yes"} {
+		if strings.HasPrefix(value, on) {
+			return true
+		}
+	}
+	return false
+}
+
+// foreignKeys notes what foreign keys did to other tables than the statement names.
+func (t *trial) foreignKeys(l *sqlite.Look, w work, at place, sql string) {
+	_, all := statement.Sweeping(sql)
+	for _, c := range t.mark.children {
+		live := t.live(c.table)
+		if live == "" {
+			continue // made by the run itself
+		}
+		now, err := number(l, c.sql())
+		if err != nil {
+			now = 0
+		}
+		lost := c.count - now
+		known, sampled := t.facts.tables[strings.ToLower(live)]
+		certain := w.drops || all
+		if lost <= 0 && (!sampled || certain || known.rows.Rows == 0 || c.count == 0 && !known.rows.More) {
+			continue
+		}
+		rows := migration.Rowcount{Rows: lost, Known: true}
+		if sampled {
+			rows = known.rows
+		}
+		e := t.effect(c.table)
+		one := loss{place: at, table: c.table, column: c.column, before: c.count, severity: migration.SeverityError}
+		what, advice := "", ""
+		if c.column == "" {
+			one.code = migration.CodeCascadeDelete
+			if !sampled {
+				e.cascaded += lost
+			}
+			what = fmt.Sprintf("deletes %s of %s by ON DELETE CASCADE", upTo(rows, certain || !sampled), c.table)
+		} else {
+			one.code = migration.CodeCascadeUpdate
+			if !sampled {
+				e.nulled += lost
+			}
+			what = fmt.Sprintf("takes the reference %s from %s of %s", c.column, upTo(rows, certain || !sampled), c.table)
+		}
+		switch {
+		case w.replaces:
+			one.code = migration.CodeReplaceParent
+			what = "REPLACE deletes the row of " + w.target + " that is there, and that " + what
+			advice = "use INSERT … ON CONFLICT … DO UPDATE, which keeps the row"
+		case w.drops:
+			what = "dropping " + w.target + " " + what
+			advice = "copy the rows of " + c.table + " into another table first and put them back in the same migration, or add columns with ALTER TABLE instead of rebuilding " + w.target + "; no PRAGMA prevents it in D1"
+		default:
+			what = "the rows of " + w.target + " go, and that " + what
+			advice = "if they are to stay, move them to another parent first"
+			if !all {
+				one.severity = migration.SeverityWarning
+			}
+		}
+		one.hazard = migration.Hazard{Code: one.code, File: at.file, Line: at.line, Message: what, Advice: advice}
+		t.losses = append(t.losses, one)
+	}
+}
+
+func upTo(r migration.Rowcount, exact bool) string {
+	if exact {
+		return count(r)
+	}
+	return "up to " + count(r)
+}
+
+func (t *trial) effect(table string) *effect {
+	key := strings.ToLower(table)
+	if t.effects[key] == nil {
+		t.effects[key] = &effect{}
+	}
+	return t.effects[key]
+}
+
+// sweeping notes an UPDATE or DELETE of all rows.
+func (t *trial) sweeping(w work, at place, sql string) {
+	verb, all := statement.Sweeping(sql)
+	live := t.live(w.target)
+	if !all || live == "" || t.own(w.target) {
+		return
+	}
+	rows := migration.Rowcount{Rows: t.mark.swept, Known: true}
+	if f, ok := t.facts.tables[strings.ToLower(live)]; ok {
+		rows = f.rows
+	}
+	if rows.Known && rows.Rows == 0 {
+		return
+	}
+	if verb == "DELETE" {
+		t.losses = append(t.losses, loss{place: at, code: migration.CodeDeleteAll, severity: migration.SeverityError, table: w.target, before: t.mark.swept,
+			hazard: migration.Hazard{Code: migration.CodeDeleteAll, File: at.file, Line: at.line, Message: fmt.Sprintf("deletes all rows of %s (%s)", w.target, count(rows)),
+				Advice: "say with WHERE which rows are meant"}})
+		return
+	}
+	for _, column := range w.updates {
+		if t.liveColumn(live, column) {
+			t.add(migration.CodeUpdateAll, migration.SeverityWarning, at, fmt.Sprintf("sets %s in all rows of %s (%s)", column, w.target, count(rows)), "say with WHERE which rows are meant")
+			return
+		}
+	}
+}
+
+// liveColumn tells whether a table of the live database has a column.
+func (t *trial) liveColumn(table, column string) bool {
+	return slices.ContainsFunc(t.liveColumns[strings.ToLower(table)], func(c string) bool { return strings.EqualFold(c, column) })
+}
+
+// reshaped follows tables and columns through statements that make, alter and drop them.
+func (t *trial) reshaped(l *sqlite.Look, events []sqlite.Event, w work, at place, sql string) error {
+	tables, err := t.roots(l)
+	if err != nil {
+		return err
+	}
+	version, err := number(l, "PRAGMA schema_version")
+	if err != nil {
+		return err
+	}
+	t.lastChange = at
+	if version == t.mark.version {
+		return t.noEffect(l, events, at, sql)
+	}
+	gone, added := "", ""
+	for name := range t.origin {
+		if _, there := tables[name]; !there {
+			gone = name
+		}
+	}
+	for name := range tables {
+		if _, known := t.origin[name]; !known {
+			added = name
+		}
+	}
+	switch {
+	case w.alters && gone != "" && added != "":
+		t.origin[added] = t.origin[gone]
+		delete(t.origin, gone)
+		t.gone[strings.ToLower(gone)] = at
+		if live := t.origin[added]; live != "" {
+			t.renames = append(t.renames, removal{place: at, live: live, to: added})
+		}
+	case w.drops && gone != "":
+		if live := t.origin[gone]; live != "" {
+			t.drops = append(t.drops, removal{place: at, live: live, rows: t.mark.rows, values: t.mark.values})
+		}
+		delete(t.origin, gone)
+		t.gone[strings.ToLower(gone)] = at
+	default:
+		if added != "" {
+			t.origin[added] = ""
+		}
+	}
+	for name := range t.origin { // with a virtual table go its shadow tables
+		if _, there := tables[name]; !there {
+			delete(t.origin, name)
+		}
+	}
+	for name := range tables {
+		if _, known := t.origin[name]; !known {
+			t.origin[name] = ""
+		}
+	}
+	for _, e := range events {
+		switch e.Action {
+		case sqlite.CreateView, sqlite.CreateTrig, sqlite.CreateTable, sqlite.CreateVirt:
+			if e.Inner == "" && !system(e.Object) {
+				t.made[strings.ToLower(e.Object)] = at
+			}
+		case sqlite.DropIndex, sqlite.DropTrig:
+			if !w.drops {
+				t.dropped[strings.ToLower(e.Object)] = true
+			}
+		case sqlite.DropView:
+			t.gone[strings.ToLower(e.Object)] = at
+			t.views = append(t.views, removal{place: at, live: e.Object})
+		}
+	}
+	if w.alters && gone == "" {
+		if err := t.altered(l, w.target, at); err != nil {
+			return err
+		}
+	}
+	if w.index != "" {
+		t.indexed(l, w, at)
+	}
+	return nil
+}
+
+// altered compares a table's columns with those from before.
+func (t *trial) altered(l *sqlite.Look, table string, at place) error {
+	now, err := t.columns(l, table)
+	live := t.live(table)
+	if err != nil || live == "" {
+		return err
+	}
+	before := t.mark.columns
+	for i, c := range before {
+		if slices.Contains(now, c) {
+			continue
+		}
+		t.gone[strings.ToLower(c)] = at
+		switch {
+		case len(now) == len(before):
+			if t.liveColumn(live, c) {
+				t.add(migration.CodeRenameColumn, migration.SeverityWarning, at, fmt.Sprintf("renames %s.%s to %s, and the running Worker uses the old name", live, c, now[i]),
+					"add the new column, fill it, let the Worker write both and read the new one, and drop the old one when no version uses it")
+			}
+		case t.liveColumn(live, c):
+			t.dropColumn(live, c, at, t.mark.values[c])
+		}
+		return nil
+	}
+	return nil
+}
+
+func (t *trial) dropColumn(table, column string, at place, values int64) {
+	severity, has := migration.SeverityError, migration.Count(int(values), "value")
+	if f, sampled := t.facts.tables[strings.ToLower(table)]; sampled {
+		values, has = f.rows.Rows, "the table has "+count(f.rows)
+	}
+	if values == 0 {
+		severity, has = migration.SeverityWarning, "no row has a value"
+	}
+	t.add(migration.CodeDropColumn, severity, at, fmt.Sprintf("drops %s.%s (%s)", table, column, has),
+		"deploy a Worker that does not use the column first (also not by SELECT * or INSERT without columns); drop it in a later migration")
+}
+
+// noEffect looks at a CREATE … IF NOT EXISTS that found something of that name.
+func (t *trial) noEffect(l *sqlite.Look, events []sqlite.Event, at place, sql string) error {
+	for _, e := range events {
+		switch e.Action {
+		case sqlite.CreateTable, sqlite.CreateIndex, sqlite.CreateView, sqlite.CreateTrig, sqlite.CreateVirt:
+		default:
+			continue
+		}
+		rows, err := l.Query("SELECT type, sql FROM sqlite_schema WHERE lower(name) = lower(?) AND sql IS NOT NULL", e.Object)
+		if err != nil || len(rows.Values) == 0 {
+			return err
+		}
+		kind, _ := rows.Values[0][0].(string)
+		stored, _ := rows.Values[0][1].(string)
+		if !sameDefinition(kind, stored, sql) {
+			t.add(migration.CodeNoEffect, migration.SeverityWarning, at, fmt.Sprintf("does nothing: there is a %s %s already, with another definition", kind, e.Object),
+				"leave IF NOT EXISTS out, so that it fails where it can't do what it says; to change the "+kind+" use ALTER, or drop and create it")
+		}
+		return nil
+	}
+	return nil
+}
+
+// indexed looks at a new index.
+func (t *trial) indexed(l *sqlite.Look, w work, at place) {
+	live := t.live(w.target)
+	f := t.facts.tables[strings.ToLower(live)]
+	if live == "" || !f.rest {
+		return
+	}
+	if n, err := number(l, `SELECT "unique" FROM pragma_index_list(?) WHERE name = ?`, w.target, w.index); err == nil && n == 1 {
+		t.add(migration.CodeUniqueUnproven, migration.SeverityInfo, at, fmt.Sprintf("%s is unique, and whether the %s of %s are was not looked at", w.index, count(f.rows), w.target),
+			"rehearse: data knows; if two rows share a value the run is refused, and nothing is written")
+	}
+}
+
+// limits looks for what D1 documents and this engine does not enforce, or only when rows are there.
+func (t *trial) limits(l *sqlite.Look, events []sqlite.Event, w work, at place, sql string) {
+	if strings.Count(sql, ",") >= sqlite.RemoteArguments && w.compiles {
+		if err := l.WithinArguments(sql); err != nil && strings.Contains(err.Error(), "too many arguments") {
+			t.tooManyArguments(at)
+		}
+	}
+	if w.likes {
+		t.patterns(l, sql, at)
+	}
+	if slices.ContainsFunc(events, func(e sqlite.Event) bool { return e.Action == sqlite.CreateTrig }) {
+		if _, changed := statement.Canonical(sql); changed {
+			t.add(migration.CodeTriggerTransport, migration.SeverityInfo, at, "D1's query endpoint may refuse the trigger as it is written; it is sent in an equal text that it takes",
+				"nothing to do here; wrangler d1 migrations apply may fail with it (incomplete input)")
+		}
+	}
+}
+
+func (t *trial) tooManyArguments(at place) {
+	t.add(migration.CodeFunctionArguments, migration.SeverityWarning, at, fmt.Sprintf("a function has more than the %d arguments that D1 documents as the most", sqlite.RemoteArguments), "call it twice and join what it gives")
+}
+
+// maxPattern is the most that D1 takes as a pattern of LIKE and GLOB, in bytes.
+const maxPattern = 50
+
+// patterns looks in the program that SQLite made of a statement for patterns that are too long:
+// LIKE itself only says so when there is a row.
+func (t *trial) patterns(l *sqlite.Look, sql string, at place) {
+	rows, err := l.Query("EXPLAIN " + sql)
+	if err != nil {
+		return
+	}
+	var program [][]any
+	for i, v := range rows.Values {
+		program = append(program, v)
+		if i+1 < len(rows.Values) && rows.Values[i+1][0] != int64(0) {
+			continue
+		}
+		if n := longestPattern(program); n > maxPattern { // and behind it comes that of a trigger
+			t.add(migration.CodeLikePattern, migration.SeverityError, at, fmt.Sprintf("a pattern of LIKE or GLOB has %d bytes, and D1 takes %d: it is refused as soon as there is a row", n, maxPattern),
+				"compare with substr() or instr(), or use FTS5")
+			return
+		}
+		program = nil
+	}
+}
+
+// longestPattern returns the length of the longest text that a program hands to LIKE or GLOB as a
+// pattern, which is the first argument of the two functions.
+func longestPattern(program [][]any) (longest int) {
+	texts := map[any]int{} // by register
+	for _, v := range program {
+		if op := v[1]; op == "String8" || op == "String" {
+			text, _ := v[5].(string)
+			texts[v[3]] = len(text)
+		}
+	}
+	for _, v := range program {
+		name, _ := v[5].(string)
+		if strings.HasPrefix(name, "like(") || strings.HasPrefix(name, "glob(") {
+			longest = max(longest, texts[v[3]])
+		}
+	}
+	return longest
+}
+
+// many is from how many rows on a rewrite is worth a word.
+const many = 100_000
+
+// Rows that D1 may write in a second, where nothing was measured.
+const assumedRate = 50_000
+
+// slower is how much longer a statement is assumed to take in D1 than on the copy.
+const slower = 3
+
+// cost estimates how long a statement takes on D1.
+func (t *trial) cost(s *sqlite.Trial, w work, at place, sql string) {
+	live := t.live(w.target)
+	rows := s.Answer.Changes
+	if t.facts.complete {
+		t.estimate += slower * s.Took.Seconds()
+		if w.index != "" || w.alters {
+			rows = 0
+		}
+	} else {
+		rows = 0
+		source := live
+		if w.writes {
+			for table := range w.reads {
+				if t.rest(table) > t.rest(source) {
+					source = table
+				}
+			}
+		}
+		_, all := statement.Sweeping(sql)
+		if all || w.index != "" || w.drops || w.writes && !strings.EqualFold(source, live) && len(w.updates) == 0 || w.alters && t.mark.dropsColumn {
+			rows = t.rest(source)
+		}
+		t.estimate += float64(rows) / assumedRate
+	}
+	if rows >= many {
+		t.add(migration.CodeLargeRewrite, migration.SeverityWarning, at, fmt.Sprintf("writes about %d rows", rows), "D1 serves nothing else meanwhile: do it in pieces, from a Worker or by several migrations, or when few use it")
+	}
+}
+
+// rest is about how many rows a table of the live database has.
+func (t *trial) rest(table string) int64 {
+	if f, ok := t.facts.tables[strings.ToLower(t.live(table))]; ok {
+		return max(f.most, f.rows.Rows)
+	}
+	return 0
+}
+
+func (t *trial) estimated() *migration.Estimate {
+	if len(t.timings) == 0 {
+		return nil
+	}
+	e := &migration.Estimate{Seconds: t.estimate, Limit: 30, Assumption: fmt.Sprintf("D1 writes %d rows a second", assumedRate)}
+	if t.facts.complete {
+		e.Assumption = fmt.Sprintf("D1 takes %d times as long as the copy on this machine", slower)
+	}
+	return e
+}

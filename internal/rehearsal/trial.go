@@ -1,0 +1,719 @@
+package rehearsal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/d1-rewind/d1-rewind/internal/migration"
+	"github.com/d1-rewind/d1-rewind/internal/sqlite"
+	"github.com/d1-rewind/d1-rewind/internal/statement"
+)
+
+// patience is how long the statements of a run may take on a copy. D1 gives a request 30 s
+// (https://developers.cloudflare.com/d1/platform/limits/), and an import more.
+const patience = 2 * time.Minute
+
+// facts is what is known about the rows of the live database.
+type facts struct {
+	complete bool            // the copy has all rows
+	tables   map[string]fact // by name in lower case; of tables that the copy does not have whole
+	empty    map[int]bool    // statements, by index, that are refused on empty tables, too
+}
+
+type fact struct {
+	rows migration.Rowcount
+	most int64 // about how many rows there are, where rows has only how many at least
+	rest bool  // there are more rows than the copy has
+}
+
+// partly tells whether the live table has rows that the copy has not.
+func (f facts) partly(table string) bool { return f.tables[strings.ToLower(table)].rest }
+
+// unknown notes of the tables of which nothing is known that they may have rows.
+func (f *facts) unknown(schema migration.Schema) {
+	if f.tables == nil {
+		f.tables = map[string]fact{}
+	}
+	for _, o := range schema {
+		if _, known := f.tables[strings.ToLower(o.Name)]; o.Type == "table" && !known {
+			f.tables[strings.ToLower(o.Name)] = fact{rest: true}
+		}
+	}
+}
+
+// try runs a plan on a copy and tells what came of it. The error is a *migration.StatementError
+// for what D1 would refuse.
+func try(ctx context.Context, copied *sqlite.Scratch, plan migration.Plan, known facts, limit time.Duration) (migration.Rehearsal, error) {
+	t := &trial{plan: plan, facts: known, origin: map[string]string{}, before: map[string]migration.Rowcount{}, written: map[string]place{}, effects: map[string]*effect{}, dropped: map[string]bool{}, made: map[string]place{}, gone: map[string]place{}, touched: map[string]string{}, stored: map[string]string{}, liveViews: map[string]bool{}}
+	bounded, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	err := copied.Try(bounded, plan.Batch, t)
+	if err != nil && ctx.Err() == nil && errors.Is(bounded.Err(), context.DeadlineExceeded) {
+		err = &migration.StatementError{Index: t.current, Offset: -1,
+			Text: fmt.Sprintf("interrupted: the migrations ran for %s on the copy without coming to an end, and D1 gives a request 30 s", limit)}
+	}
+	result := t.result()
+	result.Ran = true
+	return result, err
+}
+
+// trial watches a plan run on a copy.
+type trial struct {
+	plan    migration.Plan
+	facts   facts
+	current int // the statement that runs
+
+	start, end model
+	broken     map[string]string // what could not be read or written at the start
+	orphans    map[string]int64
+
+	origin  map[string]string // of each table its name in the live database; "" for one that the run made
+	before  map[string]migration.Rowcount
+	written map[string]place // tables by the statement that wrote to them last
+	dropped map[string]bool  // indexes and triggers that a statement dropped by name
+	made    map[string]place // objects by the statement that made them
+	gone    map[string]place // tables, views and columns by the statement that removed or renamed them
+
+	mark    mark               // what was counted before the statement that runs
+	losses  []loss             // of this migration, that may be put back
+	effects map[string]*effect // by table in lower case
+	drops   []removal
+	renames []removal
+
+	look        *sqlite.Look
+	liveColumns map[string][]string // by table in lower case
+	objects     []migration.Object  // indexes and triggers at the start
+	views       []removal
+	liveViews   map[string]bool
+	stored      map[string]string // tables that got rows or values, by their name in lower case
+	lastChange  place             // of the schema
+	ended       bool
+	settled     []loss            // of the migrations before
+	touched     map[string]string // tables of the live database that the run touches, in lower case
+
+	hazards  []migration.Hazard
+	timings  []migration.Timing
+	tables   []migration.Table
+	estimate float64
+	gaps     []string
+}
+
+// place is a statement's file and line.
+type place struct {
+	file string
+	line int
+}
+
+// removal is a table of the live database that was dropped or renamed.
+type removal struct {
+	place
+	live, to string // its name there; of a rename the new one
+	rows     migration.Rowcount
+	values   map[string]int64 // of each column, how many are not NULL
+}
+
+// effect is what foreign keys did to a table's rows.
+type effect struct{ cascaded, nulled int64 }
+
+// loss is rows of a child table that a foreign key's action took.
+type loss struct {
+	place
+	code     string
+	severity migration.Severity
+	table    string
+	column   string // of rows that lost their reference
+	before   int64  // rows, or references, on the copy
+	hazard   migration.Hazard
+	back     bool // the migration has put it back
+}
+
+// mark is what was counted before a statement.
+type mark struct {
+	version     int64 // of the schema
+	children    []child
+	columns     []string           // of the table, where the statement alters it
+	dropsColumn bool               // whether it may drop one
+	values      map[string]int64   // of the table's columns, how many are not NULL
+	rows        migration.Rowcount // of the table, where the statement drops it
+	swept       int64              // rows on the copy, where the statement is about all of them
+	violated    int64              // foreign keys that are violated and not yet checked
+}
+
+// child is a table on which foreign keys act, without a statement that says so.
+type child struct {
+	table, column string // column: of references that are set to another value
+	count         int64
+}
+
+func (t *trial) statement(index int) migration.BatchStatement { return t.plan.Batch.Statements[index] }
+
+func (t *trial) at(index int) place {
+	s := t.statement(index)
+	return place{s.Migration, s.Line}
+}
+
+func (t *trial) add(code string, severity migration.Severity, at place, message, advice string) {
+	t.hazards = append(t.hazards, migration.Hazard{Code: code, Severity: severity, File: at.file, Line: at.line, Message: message, Advice: advice})
+}
+
+// own tells whether a table is the ledger or the journal.
+func (t *trial) own(table string) bool {
+	return strings.EqualFold(table, t.plan.Ledger) || strings.EqualFold(table, migration.JournalTable)
+}
+
+func system(table string) bool {
+	lower := strings.ToLower(table)
+	return strings.HasPrefix(lower, "sqlite_") || strings.HasPrefix(lower, "pragma_")
+}
+
+// begin looks at the copy before anything ran.
+func (t *trial) begin(l *sqlite.Look) (err error) {
+	if t.start, err = readModel(l.Query, t.plan.Ledger, migration.JournalTable); err != nil {
+		return err
+	}
+	tables, err := list(l, "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type IN ('table', 'virtual')")
+	if err != nil {
+		return err
+	}
+	for _, name := range tables {
+		t.origin[name] = name
+	}
+	columns, err := l.Query("SELECT l.name, x.name FROM pragma_table_list AS l, pragma_table_xinfo(l.name) AS x WHERE l.schema = 'main' AND l.type IN ('table', 'virtual')")
+	if err != nil {
+		return err
+	}
+	t.liveColumns = map[string][]string{}
+	for _, v := range columns.Values {
+		table := strings.ToLower(fmt.Sprint(v[0]))
+		t.liveColumns[table] = append(t.liveColumns[table], fmt.Sprint(v[1]))
+	}
+	views, err := list(l, "SELECT lower(name) FROM sqlite_schema WHERE type = 'view'")
+	if err != nil {
+		return err
+	}
+	for _, v := range views {
+		t.liveViews[v] = true
+	}
+	if t.objects, err = belongings(l); err != nil {
+		return err
+	}
+	if t.broken, err = t.exercise(l, nil); err != nil {
+		return err
+	}
+	t.orphans, err = t.violations(l)
+	return err
+}
+
+func list(l *sqlite.Look, sql string, args ...any) ([]string, error) {
+	rows, err := l.Query(sql, args...)
+	var list []string
+	for _, v := range rows.Values {
+		list = append(list, fmt.Sprint(v[0]))
+	}
+	return list, err
+}
+
+func number(l *sqlite.Look, sql string, args ...any) (int64, error) {
+	rows, err := l.Query(sql, args...)
+	if err != nil || len(rows.Values) == 0 {
+		return 0, err
+	}
+	n, _ := rows.Values[0][0].(int64)
+	return n, nil
+}
+
+// Before implements sqlite.Watch.
+func (t *trial) Before(l *sqlite.Look, s *sqlite.Trial) (err error) {
+	if s.Index == 0 {
+		if err := t.begin(l); err != nil {
+			return err
+		}
+	}
+	t.current, t.mark, t.look = s.Index, mark{}, l
+	if t.statement(s.Index).Migration == "" {
+		return nil
+	}
+	w := t.read(s.Events)
+	if w.schema {
+		if t.mark.version, err = number(l, "PRAGMA schema_version"); err != nil {
+			return err
+		}
+	}
+	if t.mark.violated, err = l.Violated(); err != nil {
+		return err
+	}
+	if w.drops && w.target != "" {
+		t.mark.rows = t.rowsOf(l, w.target)
+		if err := t.values(l, w.target); err != nil {
+			return err
+		}
+	}
+	if _, all := statement.Sweeping(t.statement(s.Index).SQL); all {
+		t.mark.swept, _ = number(l, "SELECT count(*) FROM "+quoteName(w.target)) // a view may be what it is about
+	}
+	for _, table := range w.touched {
+		if err := t.count(l, table); err != nil {
+			return err
+		}
+	}
+	for _, c := range w.children {
+		n, err := number(l, c.sql())
+		if err != nil {
+			continue // it is a view, or there is no such table; the statement will say so
+		}
+		c.count = n
+		t.mark.children = append(t.mark.children, c)
+	}
+	if w.alters {
+		return t.beforeAlter(l, w.target)
+	}
+	return nil
+}
+
+// sql counts the child's rows, or of an update its references.
+func (c child) sql() string {
+	if c.column == "" {
+		return "SELECT count(*) FROM " + quoteName(c.table)
+	}
+	return "SELECT count(" + quoteName(c.column) + ") FROM " + quoteName(c.table)
+}
+
+// count notes how many rows a table has, the first time that the run touches it.
+func (t *trial) count(l *sqlite.Look, table string) error {
+	key := strings.ToLower(table)
+	if _, known := t.before[key]; known || t.own(table) || system(table) {
+		return nil
+	}
+	origin, there := t.origin[t.named(table)]
+	if !there || origin == "" {
+		return nil
+	}
+	if f, ok := t.facts.tables[strings.ToLower(origin)]; ok {
+		t.before[key], t.touched[key] = f.rows, t.named(table)
+		return nil
+	}
+	t.touched[key] = t.named(table)
+	n, err := number(l, "SELECT count(*) FROM "+quoteName(table))
+	if err != nil {
+		return nil // a virtual table without rows to count
+	}
+	t.before[key] = migration.Rowcount{Rows: n, Known: true}
+	return nil
+}
+
+// named returns a table's name as the schema writes it.
+func (t *trial) named(table string) string {
+	for name := range t.origin {
+		if strings.EqualFold(name, table) {
+			return name
+		}
+	}
+	return table
+}
+
+// live returns the name that a table has in the live database, "" if it has none there.
+func (t *trial) live(table string) string { return t.origin[t.named(table)] }
+
+// rowsOf are the rows that a table of the live database had before the run.
+func (t *trial) rowsOf(l *sqlite.Look, table string) migration.Rowcount {
+	if f, ok := t.facts.tables[strings.ToLower(t.live(table))]; ok {
+		return f.rows
+	}
+	n, err := number(l, "SELECT count(*) FROM "+quoteName(table))
+	return migration.Rowcount{Rows: n, Known: err == nil}
+}
+
+// beforeAlter looks at the columns of a table, one of which may go with its values.
+func (t *trial) beforeAlter(l *sqlite.Look, table string) (err error) {
+	if t.mark.columns, err = t.columns(l, table); err != nil {
+		return err
+	}
+	words := statement.Normalize(t.statement(t.current).SQL)
+	t.mark.dropsColumn = slices.Contains(words, "drop")
+	if t.mark.dropsColumn {
+		return t.values(l, table)
+	}
+	return nil
+}
+
+// values counts what each column of a table has beside NULL.
+func (t *trial) values(l *sqlite.Look, table string) error {
+	t.mark.values = map[string]int64{}
+	live := t.live(table)
+	if _, sampled := t.facts.tables[strings.ToLower(live)]; sampled || live == "" {
+		return nil
+	}
+	columns, err := t.columns(l, table)
+	if err != nil {
+		return err
+	}
+	for group := range slices.Chunk(columns, 50) { // more would be too many for one result
+		var counts []string
+		for _, c := range group {
+			counts = append(counts, "count("+quoteName(c)+")")
+		}
+		rows, err := l.Query("SELECT " + strings.Join(counts, ", ") + " FROM " + quoteName(table))
+		if err != nil {
+			return nil // a virtual table that can't be read
+		}
+		for i, c := range group {
+			t.mark.values[c], _ = rows.Values[0][i].(int64)
+		}
+	}
+	return nil
+}
+
+// roots returns where each table begins, which no RENAME changes.
+func (t *trial) roots(l *sqlite.Look) (map[string]any, error) {
+	rows, err := l.Query("SELECT name, rootpage FROM sqlite_schema WHERE type = 'table'")
+	roots := map[string]any{}
+	for _, v := range rows.Values {
+		roots[fmt.Sprint(v[0])] = v[1]
+	}
+	return roots, err
+}
+
+func (t *trial) columns(l *sqlite.Look, table string) ([]string, error) {
+	return list(l, "SELECT name FROM pragma_table_xinfo(?)", table)
+}
+
+// After implements sqlite.Watch.
+func (t *trial) After(l *sqlite.Look, s *sqlite.Trial) error {
+	b := t.statement(s.Index)
+	if b.Migration == "" {
+		if s.Refusal != nil {
+			return s.Refusal
+		}
+		return nil
+	}
+	w := t.read(s.Events)
+	if s.Refusal != nil {
+		if err := t.refused(l, s, w); err != nil {
+			return err
+		}
+	}
+	t.timings = append(t.timings, migration.Timing{File: b.Migration, Line: b.Line, Took: s.Took, Rows: s.Answer.Changes})
+	if s.Refusal == nil || s.Deferred {
+		if err := t.took(l, s, w); err != nil {
+			return err
+		}
+	}
+	if last := s.Index+1 == len(t.plan.Batch.Statements) || t.statement(s.Index+1).Migration != b.Migration; last {
+		return t.settle(l)
+	}
+	return nil
+}
+
+// refused decides about a refusal: nil where it may be due to rows that the copy does not have.
+func (t *trial) refused(l *sqlite.Look, s *sqlite.Trial, w work) error {
+	if t.definite(s, w) {
+		t.explain(l, s, w)
+		return s.Refusal
+	}
+	at, text := t.at(s.Index), s.Refusal.Text
+	t.add(migration.CodeNotJudged, migration.SeverityInfo, at, "refused on the copy, which has one row of each table: "+t.said(text),
+		"rehearse: data knows; if it would be refused in D1, the whole run is, and nothing is written")
+	for _, table := range append(w.touched, w.target) {
+		if f, ok := t.facts.tables[strings.ToLower(table)]; ok {
+			f.rest = true
+			t.facts.tables[strings.ToLower(table)] = f
+		} else if table != "" && !system(table) {
+			t.facts.tables[strings.ToLower(table)] = fact{rest: true}
+		}
+	}
+	if s.Deferred {
+		return l.Exec("PRAGMA defer_foreign_keys = OFF") // forgets the violations
+	}
+	on, err := number(l, "PRAGMA defer_foreign_keys")
+	if err != nil || on != 0 || !foreignKey(text) {
+		return err
+	}
+	// The rows that it writes are needed for what follows.
+	if err := l.Exec("PRAGMA defer_foreign_keys = ON"); err != nil {
+		return err
+	}
+	_ = l.Exec(t.statement(s.Index).SQL)
+	return l.Exec("PRAGMA defer_foreign_keys = OFF")
+}
+
+// said is what a refusal says but for words that may have been computed from rows.
+func (t *trial) said(text string) string {
+	if foreignKey(text) || strings.Contains(text, " constraint failed: ") && !strings.Contains(text, "SQLITE_CONSTRAINT_TRIGGER") {
+		return text
+	}
+	return "by a trigger or a check of its own"
+}
+
+func foreignKey(text string) bool { return strings.HasPrefix(text, "FOREIGN KEY constraint failed") }
+
+// definite tells whether D1 would refuse the statement, too.
+func (t *trial) definite(s *sqlite.Trial, w work) bool {
+	switch {
+	case t.facts.complete || !w.compiles || w.drops || w.schema && !w.writes && !s.Deferred:
+		return true
+	case s.Deferred:
+		return !t.absent()
+	case strings.Contains(s.Refusal.Text, "SQLITE_CORRUPT"):
+		return false // an FTS5 index without the rows that it is of
+	}
+	if foreignKey(s.Refusal.Text) {
+		for _, table := range w.stores {
+			for _, parent := range t.parents(table) {
+				if t.facts.partly(t.live(parent)) || t.facts.partly(parent) {
+					return false
+				}
+			}
+		}
+		return true
+	}
+	partly := 0
+	for table, columns := range w.reads {
+		if (t.facts.partly(t.live(table)) || t.facts.partly(table)) && !t.onlyKey(w, table, columns) {
+			partly++
+		}
+	}
+	if t.facts.empty[s.Index] {
+		return partly == 0
+	}
+	return partly <= 1
+}
+
+// absent tells whether the foreign keys that are violated now may just lead to rows that the copy
+// does not have. Where none is, what was violated in between counts, as it does in D1.
+func (t *trial) absent() bool {
+	now, _ := t.violations(t.look)
+	found := false
+	for key, n := range now {
+		table, parent, _ := strings.Cut(key, "\x00")
+		if n <= t.orphans[key] {
+			continue
+		}
+		if !t.mayLead(table, parent) {
+			return false
+		}
+		found = true
+	}
+	return found
+}
+
+// mayLead tells whether rows of table may refer to rows of parent that only the live database has.
+func (t *trial) mayLead(table, parent string) bool {
+	_, there := t.origin[t.named(parent)]
+	rows, err := number(t.look, "SELECT count(*) FROM "+quoteName(table))
+	return err == nil && there && rows > 1 && (t.facts.partly(t.live(parent)) || t.facts.partly(parent))
+}
+
+// explain adds what the rows say about a refusal.
+func (t *trial) explain(l *sqlite.Look, s *sqlite.Trial, w work) {
+	at, text := t.at(s.Index), s.Refusal.Text
+	names, isUnique := strings.CutPrefix(text, "UNIQUE constraint failed: ")
+	names, _, _ = strings.Cut(names, ": SQLITE_")
+	switch {
+	case isUnique:
+		message := "existing rows have the same values: " + names
+		if table, columns, ok := t.columnsIn(names); ok && w.index != "" {
+			if n, rows, err := t.duplicates(l, table, columns); err == nil && rows > 0 && t.facts.complete {
+				message = fmt.Sprintf("%s of %s share %s: %s", migration.Count(int(rows), "row"), table, migration.Count(int(n), "value"), names)
+			}
+		}
+		t.add(migration.CodeUniqueViolated, migration.SeverityError, at, message, "mend the rows first, in a migration of its own: decide which of them stays, and change or delete the others")
+	case strings.HasPrefix(text, "NOT NULL constraint failed: "):
+		names = strings.TrimPrefix(text, "NOT NULL constraint failed: ")
+		names, _, _ = strings.Cut(names, ": SQLITE_")
+		message := "rows without a value: " + names
+		if _, columns, ok := t.columnsIn(names); ok && len(w.reads) > 0 && t.facts.complete {
+			for table := range w.reads {
+				if n, err := number(l, "SELECT count(*) FROM "+quoteName(table)+" WHERE "+quoteName(columns[0])+" IS NULL"); err == nil && n > 0 {
+					message = fmt.Sprintf("%s of %s have no %s", migration.Count(int(n), "row"), table, columns[0])
+				}
+			}
+		}
+		t.add(migration.CodeNotNullViolated, migration.SeverityError, at, message, "give these rows a value first: UPDATE … SET … WHERE … IS NULL, or coalesce(…) in the SELECT")
+	case strings.HasPrefix(text, "Cannot add a NOT NULL column with default value NULL"):
+		rows := t.rowsOf(l, w.target)
+		t.add(migration.CodeNotNullViolated, migration.SeverityError, at, fmt.Sprintf("%s has %s, which would have no value", w.target, count(rows)),
+			"add the column with a constant DEFAULT, or without NOT NULL, fill it, and let the Worker insist on a value")
+	}
+}
+
+// columnsIn reads "t.a, t.b".
+func (t *trial) columnsIn(names string) (table string, columns []string, ok bool) {
+	for _, name := range strings.Split(names, ", ") {
+		of, column, found := strings.Cut(name, ".")
+		if !found || table != "" && of != table {
+			return "", nil, false
+		}
+		table, columns = of, append(columns, column)
+	}
+	return table, columns, true
+}
+
+// duplicates counts the values that several rows share, and these rows.
+func (t *trial) duplicates(l *sqlite.Look, table string, columns []string) (values, rows int64, err error) {
+	var quoted, present []string
+	for _, c := range columns {
+		quoted, present = append(quoted, quoteName(c)), append(present, quoteName(c)+" IS NOT NULL")
+	}
+	answer, err := l.Query("SELECT count(*), coalesce(sum(n), 0) FROM (SELECT count(*) AS n FROM " + quoteName(table) + " WHERE " + strings.Join(present, " AND ") +
+		" GROUP BY " + strings.Join(quoted, ", ") + " HAVING count(*) > 1)")
+	if err != nil {
+		return 0, 0, err
+	}
+	values, _ = answer.Values[0][0].(int64)
+	rows, _ = answer.Values[0][1].(int64)
+	return values, rows, nil
+}
+
+// count says a number of rows.
+func count(r migration.Rowcount) string {
+	switch {
+	case !r.Known:
+		return "an unknown number of rows"
+	case r.More:
+		return fmt.Sprintf("%d rows or more", r.Rows)
+	default:
+		return migration.Count(int(r.Rows), "row")
+	}
+}
+
+// result is what was found, as far as the run came.
+func (t *trial) result() migration.Rehearsal {
+	return migration.Rehearsal{Hazards: t.hazards, Tables: t.tables, Changes: t.changes(), Timings: t.timings, Estimate: t.estimated(), Gaps: t.gaps, Picture: t.picture()}
+}
+
+// quoteName quotes an identifier for SQLite.
+func quoteName(name string) string { return `"` + strings.ReplaceAll(name, `"`, `""`) + `"` }
+
+// work is what a statement does, as SQLite told the authorizer.
+type work struct {
+	compiles bool
+	schema   bool // it makes, drops or alters something
+	writes   bool // rows of a table that it names
+	alters   bool
+	drops    bool // a table
+	index    string
+	target   string              // the table that it is about
+	stores   []string            // tables that get rows or other values, those of triggers included
+	touched  []string            // every table whose rows change or may go
+	children []child             // on which foreign keys act
+	updates  []string            // columns of the target that an UPDATE sets
+	reads    map[string][]string // tables by the columns that are read
+	likes    bool
+	replaces bool
+}
+
+// read makes sense of the events of a statement. What it does itself comes before what it
+// makes foreign keys do; neither is within a trigger.
+func (t *trial) read(events []sqlite.Event) work {
+	w := work{compiles: len(events) > 0, reads: map[string][]string{}}
+	note := func(list *[]string, table string) {
+		if !slices.ContainsFunc(*list, func(o string) bool { return strings.EqualFold(o, table) }) {
+			*list = append(*list, table)
+		}
+	}
+	deletes := false
+	for _, e := range events {
+		if system(e.Object) && e.Action != sqlite.Pragma {
+			continue
+		}
+		switch e.Action {
+		case sqlite.AlterTable:
+			w.schema, w.alters, w.target = true, true, e.Object
+			note(&w.touched, e.Object)
+		case sqlite.CreateTable, sqlite.CreateView, sqlite.DropView, sqlite.CreateVirt:
+			w.schema = true
+			if w.target == "" {
+				w.target = e.Object
+			}
+		case sqlite.DropTable, sqlite.DropVirt:
+			w.schema, w.drops = true, true
+			if w.target == "" {
+				w.target = e.Object
+			}
+			note(&w.touched, e.Object)
+		case sqlite.CreateIndex:
+			w.schema, w.index, w.target = true, e.Object, e.Detail
+			note(&w.touched, e.Detail)
+		case sqlite.DropIndex, sqlite.CreateTrig, sqlite.DropTrig:
+			w.schema = true
+			if w.target == "" {
+				w.target = e.Detail
+			}
+		case sqlite.Insert:
+			note(&w.touched, e.Object)
+			note(&w.stores, e.Object)
+			if e.Inner == "" {
+				w.writes = true
+				if w.target == "" {
+					w.target = e.Object
+				}
+			}
+		case sqlite.Delete:
+			note(&w.touched, e.Object)
+			switch {
+			case e.Inner != "":
+			case w.target == "" || strings.EqualFold(w.target, e.Object) && !deletes:
+				w.target, w.writes, deletes = e.Object, true, true
+			case !slices.ContainsFunc(w.children, func(c child) bool { return c.column == "" && strings.EqualFold(c.table, e.Object) }):
+				if !strings.EqualFold(e.Object, w.target) || t.refersToItself(e.Object) {
+					w.children = append(w.children, child{table: e.Object})
+				}
+			}
+		case sqlite.Update:
+			note(&w.touched, e.Object)
+			switch {
+			case e.Inner != "":
+				note(&w.stores, e.Object)
+			case w.target == "" || strings.EqualFold(w.target, e.Object):
+				if w.target == "" || !w.drops {
+					w.target, w.writes = e.Object, true
+					note(&w.stores, e.Object)
+					note(&w.updates, e.Detail)
+				}
+			case !slices.ContainsFunc(w.children, func(c child) bool { return strings.EqualFold(c.table, e.Object) && c.column == e.Detail }):
+				w.children = append(w.children, child{table: e.Object, column: e.Detail})
+			}
+		case sqlite.Read:
+			w.reads[e.Object] = append(w.reads[e.Object], e.Detail)
+		case sqlite.Function:
+			if name := strings.ToLower(e.Detail); name == "like" || name == "glob" {
+				w.likes = true
+			}
+		}
+	}
+	// A plain INSERT makes no foreign key act: this one replaces rows.
+	w.replaces = w.writes && !w.drops && !deletes && len(w.updates) == 0 && len(w.children) > 0
+	return w
+}
+
+func (t *trial) refersToItself(table string) bool {
+	return slices.ContainsFunc(t.parents(table), func(p string) bool { return strings.EqualFold(p, table) })
+}
+
+// parents are the tables that the foreign keys of a table lead to.
+func (t *trial) parents(table string) []string {
+	parents, _ := list(t.look, `SELECT DISTINCT "table" FROM pragma_foreign_key_list(?)`, table)
+	return parents
+}
+
+// onlyKey tells whether a statement reads of a table no more than a check of foreign keys does:
+// the columns that a table which it writes refers to, or those that refer to such a table.
+func (t *trial) onlyKey(w work, table string, columns []string) bool {
+	for _, c := range columns {
+		known := false
+		for _, stored := range w.stores {
+			n, err := number(t.look, `SELECT count(*) FROM pragma_foreign_key_list(?1) AS f WHERE lower(f."table") = lower(?2) AND
+ (lower(f."to") = lower(?3) OR f."to" IS NULL AND EXISTS (SELECT 1 FROM pragma_table_info(?2) AS i WHERE i.pk > 0 AND lower(i.name) = lower(?3)))`, stored, table, c)
+			m, err2 := number(t.look, `SELECT count(*) FROM pragma_foreign_key_list(?1) AS f WHERE lower(f."table") = lower(?2) AND lower(f."from") = lower(?3)`, table, stored, c)
+			known = known || err == nil && err2 == nil && n+m > 0 && !strings.EqualFold(stored, table)
+		}
+		if !known {
+			return false
+		}
+	}
+	return true
+}
