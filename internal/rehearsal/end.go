@@ -95,8 +95,11 @@ func (t *trial) removed(l *sqlite.Look) error {
 			"deploy a Worker that does not use the table first; drop it in a later migration, when nobody misses it")
 	}
 	for _, r := range t.renames {
-		_, there := t.origin[t.named(r.live)]
-		if _, lives := t.origin[r.to]; there || !lives {
+		there, err := number(l, "SELECT count(*) FROM sqlite_schema WHERE type IN ('view', 'table') AND lower(name) = lower(?)", r.live)
+		if err != nil {
+			return err
+		}
+		if _, lives := t.origin[r.to]; there > 0 || !lives {
 			continue
 		}
 		t.add(migration.CodeRenameTable, migration.SeverityWarning, r.place, fmt.Sprintf("renames %s to %s, and the running Worker uses the old name", r.live, r.to),
@@ -239,7 +242,7 @@ func (t *trial) counted(l *sqlite.Look) error {
 // exercise compiles what reads every view and writes every table, which is when SQLite looks into
 // views, triggers and foreign keys, and returns what D1 refuses of that with its words.
 func (t *trial) exercise(l *sqlite.Look, made map[string]place) (map[string]string, error) {
-	rows, err := l.Query(`SELECT l.name, l.type, (SELECT x.name FROM pragma_table_xinfo(l.name) AS x WHERE x.hidden = 0 LIMIT 1),
+	rows, err := l.Query(`SELECT l.name, l.type,
  EXISTS (SELECT 1 FROM sqlite_schema AS s WHERE s.type = 'trigger' AND lower(s.tbl_name) = lower(l.name)) FROM pragma_table_list AS l WHERE l.schema = 'main' AND l.type IN ('table', 'view')`)
 	if err != nil {
 		return nil, err
@@ -250,8 +253,11 @@ func (t *trial) exercise(l *sqlite.Look, made map[string]place) (map[string]stri
 		if t.own(name) || system(name) || strings.HasPrefix(strings.ToLower(name), "_cf_") {
 			continue
 		}
-		column, _ := v[2].(string)
-		triggers := v[3] == int64(1)
+		column := ""
+		if columns, err := list(l, "SELECT name FROM pragma_table_xinfo(?) WHERE hidden = 0 LIMIT 1", name); err == nil && len(columns) > 0 { // a broken view has none
+			column = columns[0]
+		}
+		triggers := v[2] == int64(1)
 		var probes []string
 		if kind == "view" {
 			probes = append(probes, "SELECT * FROM "+quoteName(name))
@@ -405,6 +411,9 @@ func (t *trial) orphaned(l *sqlite.Look) error {
 			at = t.lastChange
 		}
 		if !t.facts.complete {
+			if t.mayLead(table, parent) && t.unjudged[strings.ToLower(table)] {
+				continue // and said so
+			}
 			if t.mayLead(table, parent) {
 				t.add(migration.CodeNotJudged, migration.SeverityInfo, at, fmt.Sprintf("rows of %s refer to rows of %s that the copy does not have", table, parent), "rehearse: data knows whether these are there")
 				continue

@@ -192,7 +192,7 @@ func (t *trial) liveColumn(table, column string) bool {
 
 // reshaped follows tables and columns through statements that make, alter and drop them.
 func (t *trial) reshaped(l *sqlite.Look, events []sqlite.Event, w work, at place, sql string) error {
-	tables, err := t.roots(l)
+	tables, err := t.names(l)
 	if err != nil {
 		return err
 	}

@@ -48,7 +48,7 @@ func (f *facts) unknown(schema migration.Schema) {
 // try runs a plan on a copy and tells what came of it. The error is a *migration.StatementError
 // for what D1 would refuse.
 func try(ctx context.Context, copied *sqlite.Scratch, plan migration.Plan, known facts, limit time.Duration) (migration.Rehearsal, error) {
-	t := &trial{plan: plan, facts: known, origin: map[string]string{}, before: map[string]migration.Rowcount{}, written: map[string]place{}, effects: map[string]*effect{}, dropped: map[string]bool{}, made: map[string]place{}, gone: map[string]place{}, touched: map[string]string{}, stored: map[string]string{}, liveViews: map[string]bool{}}
+	t := &trial{plan: plan, facts: known, origin: map[string]string{}, before: map[string]migration.Rowcount{}, written: map[string]place{}, effects: map[string]*effect{}, dropped: map[string]bool{}, made: map[string]place{}, gone: map[string]place{}, touched: map[string]string{}, stored: map[string]string{}, liveViews: map[string]bool{}, unjudged: map[string]bool{}}
 	bounded, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	err := copied.Try(bounded, plan.Batch, t)
@@ -90,6 +90,7 @@ type trial struct {
 	views       []removal
 	liveViews   map[string]bool
 	stored      map[string]string // tables that got rows or values, by their name in lower case
+	unjudged    map[string]bool   // tables whose new rows could not be judged
 	lastChange  place             // of the schema
 	ended       bool
 	settled     []loss            // of the migrations before
@@ -180,7 +181,9 @@ func (t *trial) begin(l *sqlite.Look) (err error) {
 		return err
 	}
 	for _, name := range tables {
-		t.origin[name] = name
+		if !system(name) {
+			t.origin[name] = name
+		}
 	}
 	columns, err := l.Query("SELECT l.name, x.name FROM pragma_table_list AS l, pragma_table_xinfo(l.name) AS x WHERE l.schema = 'main' AND l.type IN ('table', 'virtual')")
 	if err != nil {
@@ -367,14 +370,16 @@ func (t *trial) values(l *sqlite.Look, table string) error {
 	return nil
 }
 
-// roots returns where each table begins, which no RENAME changes.
-func (t *trial) roots(l *sqlite.Look) (map[string]any, error) {
-	rows, err := l.Query("SELECT name, rootpage FROM sqlite_schema WHERE type = 'table'")
-	roots := map[string]any{}
-	for _, v := range rows.Values {
-		roots[fmt.Sprint(v[0])] = v[1]
+// names returns the tables that there are.
+func (t *trial) names(l *sqlite.Look) (map[string]bool, error) {
+	tables, err := list(l, "SELECT name FROM sqlite_schema WHERE type = 'table'")
+	names := map[string]bool{}
+	for _, name := range tables {
+		if !system(name) {
+			names[name] = true
+		}
 	}
-	return roots, err
+	return names, err
 }
 
 func (t *trial) columns(l *sqlite.Look, table string) ([]string, error) {
@@ -417,6 +422,9 @@ func (t *trial) refused(l *sqlite.Look, s *sqlite.Trial, w work) error {
 	at, text := t.at(s.Index), s.Refusal.Text
 	t.add(migration.CodeNotJudged, migration.SeverityInfo, at, "refused on the copy, which has one row of each table: "+t.said(text),
 		"rehearse: data knows; if it would be refused in D1, the whole run is, and nothing is written")
+	for _, table := range w.stores {
+		t.unjudged[strings.ToLower(table)], t.written[strings.ToLower(table)] = true, at
+	}
 	for _, table := range append(w.touched, w.target) {
 		if f, ok := t.facts.tables[strings.ToLower(table)]; ok {
 			f.rest = true
