@@ -114,6 +114,7 @@ func (j *job) status(ctx context.Context, r *report.Report) {
 			return
 		}
 		defer empty.Close()
+		j.engine.Rehearse = rehearsal.Remote(empty, rehearsal.Options{Progress: j.progress})
 		fresh, how = empty, "all of them were tried, in order, on an empty database"
 	}
 	why := "the database was not asked: this run has no Cloudflare token, as GitHub gives none to pull requests from forks and from Dependabot"
@@ -253,6 +254,10 @@ func (j *job) wireEngine(r *report.Report, configDir string, db wrangler.Databas
 		j.engine.Worker = j.remote.client.Worker(j.remote.worker)
 	}
 	limit, _ := parseSize("rehearse-limit", s["rehearse-limit"]) // resolve has checked it
+	if s["rehearse"] == "data" && j.remote != nil && j.event.Stranger {
+		return &migration.Problem{Kind: migration.Refused, Err: errors.New("rehearse: data copies all rows to the runner, and this run may be on behalf of a pull request from a fork, whose SQL would run on them"),
+			State: "nothing was written", Next: "use rehearse: schema here; rehearse: data is for branches of the repository, and for pushes"}
+	}
 	how := rehearsal.Options{Rows: s["rehearse"] == "data", Limit: limit, Progress: j.progress}
 	switch {
 	case s["rehearse"] == "off":

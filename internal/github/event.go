@@ -26,6 +26,7 @@ type Event struct {
 	PullRequest     int      // that the event names, 0 for none
 	FromPullRequest bool     // whether a pull request started the run, directly or not, or may have
 	Fork            bool     // whether that pull request comes from another repository, so that the token may only read
+	Stranger        bool     // whether its files may come from another repository: they are not known to come from ours
 	Commits         []string // that were pushed, newest first: their pull requests are the ones that were merged
 }
 
@@ -129,6 +130,11 @@ func (r *Runner) Event() Event {
 		}
 	}
 	e.PullRequest = max(e.PullRequest, 0)
+	head := p.PullRequest.Head.Repo
+	if e.Name == "workflow_run" && p.WorkflowRun.Event == "pull_request" {
+		head = p.WorkflowRun.HeadRepository
+	}
+	e.Stranger = e.FromPullRequest && (head.FullName == "" || head.elsewhere(e.Repository))
 	return e
 }
 

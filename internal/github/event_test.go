@@ -14,6 +14,7 @@ func TestEvent(t *testing.T) {
 	t.Parallel()
 	type facts struct {
 		number  int
+		ours    bool // a pull request's files are known to be this repository's
 		pr      bool
 		fork    bool
 		sha     string
@@ -24,7 +25,7 @@ func TestEvent(t *testing.T) {
 		event, payload string
 		want           facts
 	}{
-		"pull_request":         {"pull_request", `{"number":7,"pull_request":{"number":7,"head":{"sha":"feed","repo":{"full_name":"O/R"}}}}`, facts{number: 7, pr: true, sha: "feed"}},
+		"pull_request":         {"pull_request", `{"number":7,"pull_request":{"number":7,"head":{"sha":"feed","repo":{"full_name":"O/R"}}}}`, facts{number: 7, pr: true, ours: true, sha: "feed"}},
 		"from_a_fork":          {"pull_request", `{"pull_request":{"number":7,"head":{"sha":"feed","repo":{"full_name":"stranger/r"}}}}`, facts{number: 7, pr: true, fork: true, sha: "feed"}},
 		"deleted_fork":         {"pull_request", `{"pull_request":{"number":7,"head":{"sha":"feed","repo":null}}}`, facts{number: 7, pr: true, sha: "feed"}},
 		"target":               {"pull_request_target", `{"pull_request":{"number":7,"head":{"sha":"feed","repo":{"full_name":"stranger/r"}}}}`, facts{number: 7, pr: true}},
@@ -41,7 +42,7 @@ func TestEvent(t *testing.T) {
 		"push_missing":         {"push", ``, facts{commits: []string{"c0ffee"}}},
 		"run_of_a_push":        {"workflow_run", `{"workflow_run":{"event":"push","head_repository":{"full_name":"o/r"},"pull_requests":[{"number":3}]}}`, facts{}},
 		"run_of_a_push_to":     {"workflow_run", `{"workflow_run":{"event":"push","head_sha":"feed","head_branch":"release","head_repository":{"full_name":"o/r"}}}`, facts{commits: []string{"feed"}, ref: "refs/heads/release"}},
-		"run_of_one":           {"workflow_run", `{"workflow_run":{"event":"pull_request","head_repository":{"full_name":"o/r"},"pull_requests":[{"number":3}]}}`, facts{number: 3, pr: true}},
+		"run_of_one":           {"workflow_run", `{"workflow_run":{"event":"pull_request","head_repository":{"full_name":"o/r"},"pull_requests":[{"number":3}]}}`, facts{number: 3, pr: true, ours: true}},
 		"run_of_a_fork":        {"workflow_run", `{"workflow_run":{"event":"pull_request","head_repository":{"full_name":"stranger/r"},"pull_requests":[]}}`, facts{pr: true}},
 		"run_of_a_forks_push":  {"workflow_run", `{"workflow_run":{"event":"push","head_repository":{"full_name":"stranger/r"}}}`, facts{pr: true}},
 		"run_of_a_comment":     {"workflow_run", `{"workflow_run":{"event":"issue_comment","head_repository":{"full_name":"o/r"}}}`, facts{pr: true}},
@@ -81,7 +82,7 @@ func TestEvent(t *testing.T) {
 			want := github.Event{
 				Name: tc.event, Repository: "o/r", SHA: tc.want.sha, Ref: tc.want.ref, Run: github.RunID{ID: 5, Attempt: 2}, Actor: "octocat",
 				Workspace: "/github/workspace", Workflow: "d1-migrate.yml", ServerURL: "https://example.test", APIURL: "https://example.test/api/v3",
-				PullRequest: tc.want.number, FromPullRequest: tc.want.pr, Fork: tc.want.fork, Commits: tc.want.commits,
+				PullRequest: tc.want.number, FromPullRequest: tc.want.pr, Fork: tc.want.fork, Stranger: tc.want.pr && !tc.want.ours, Commits: tc.want.commits,
 			}
 			got := r.Event()
 			if diff := cmp.Diff(want, got); diff != "" {

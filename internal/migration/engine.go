@@ -249,7 +249,7 @@ func (e *Engine) Status(ctx context.Context) (Result, error) {
 }
 
 // Offline does what Status can do without the database: it reads the files and, unless fresh
-// is nil, applies all of them to fresh, an empty database.
+// is nil, rehearses all of them on fresh, an empty database.
 func (e *Engine) Offline(ctx context.Context, fresh Environment) (Result, error) {
 	files, err := e.Directory.Read()
 	if err != nil {
@@ -260,18 +260,17 @@ func (e *Engine) Offline(ctx context.Context, fresh Environment) (Result, error)
 		return result, nil
 	}
 	onFresh := *e
-	onFresh.Environment, onFresh.Rehearse, onFresh.Replay, onFresh.Journal, onFresh.Worker, onFresh.OnBookmark = fresh, nil, nil, false, nil, nil
-	e.progress(fmt.Sprintf("trying %s on an empty database", Count(len(files), "migration")))
-	_, err = onFresh.Migrate(ctx, MigrateOptions{})
+	onFresh.Environment, onFresh.Replay, onFresh.Journal, onFresh.Worker, onFresh.OnBookmark = fresh, nil, false, nil, nil
+	found, err := onFresh.Migrate(ctx, MigrateOptions{DryRun: true})
+	result.Rehearsal, result.Hazards = found.Rehearsal, found.Hazards
 	if p, ok := errors.AsType[*Problem](err); ok && p.Kind != Stopped {
 		p.State = "this happened on an empty database in memory; the real one was not asked"
-		result.Status = Failure
+		result.Status = found.Status
 		return result, p
 	}
 	if err != nil {
 		return result.Settle(err)
 	}
-	result.Rehearsal = Rehearsal{Ran: true}
 	return result, nil
 }
 
