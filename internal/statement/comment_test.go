@@ -1,0 +1,63 @@
+package statement_test
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/d1-rewind/d1-rewind/internal/statement"
+)
+
+func TestComments(t *testing.T) {
+	t.Parallel()
+	type c = statement.Comment
+	for _, tc := range []struct {
+		name, src string
+		want      []c
+	}{
+		{"none", "SELECT 1", nil},
+		{"in_a_string", "SELECT '-- no /* comment'", nil},
+		{"before", "-- a\nSELECT 1; SELECT 2", []c{{Text: "a", Line: 1}}},
+		{"behind_on_the_line", "SELECT 1; -- a\nSELECT 2;", []c{{Text: "a", Line: 1}}},
+		{"behind_on_the_next", "SELECT 1;\n-- a\nSELECT 2;", []c{{Text: "a", Line: 2, Statement: 1}}},
+		{"within", "SELECT /* a */\n1;", []c{{Text: "a", Line: 1}}},
+		{"at_the_end", "SELECT 1;\n-- a", []c{{Text: "a", Line: 2, Statement: -1}}},
+		{"alone", "-- a", []c{{Text: "a", Line: 1, Statement: -1}}},
+		{"open", "SELECT 1;\n\n/* a\nb", []c{{Text: "a\nb", Line: 3, Open: true, Statement: -1}}},
+		{"open_at_once", "SELECT 1; /*/", []c{{Text: "/", Line: 1, Open: true}}},
+		{"without_a_semicolon", "SELECT 1 -- a", []c{{Text: "a", Line: 1}}},
+		{"in_a_trigger", "CREATE TRIGGER g AFTER INSERT ON t BEGIN\nSELECT 1; -- a\nEND;\nSELECT 2;", []c{{Text: "a", Line: 2}}},
+		{"several", "-- a\n-- b\nSELECT 1;\n/* c */ SELECT 2;", []c{{Text: "a", Line: 1}, {Text: "b", Line: 2}, {Text: "c", Line: 4, Statement: 1}}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			if diff := cmp.Diff(tc.want, statement.Comments(tc.src)); diff != "" {
+				t.Errorf("Comments(%q) (-want +got):\n%s", tc.src, diff)
+			}
+		})
+	}
+}
+
+func TestSweeping(t *testing.T) {
+	t.Parallel()
+	for sql, want := range map[string]string{
+		"DELETE FROM t":                                          "DELETE",
+		"delete from t where id = 1":                             "",
+		"DELETE FROM t LIMIT 1":                                  "",
+		"UPDATE t SET a = 1":                                     "UPDATE",
+		"UPDATE OR IGNORE t SET a = (SELECT 1 WHERE 1)":          "UPDATE",
+		"UPDATE t SET a = 1 WHERE b":                             "",
+		"WITH c AS (SELECT 1 WHERE 1) DELETE FROM t":             "DELETE",
+		"INSERT INTO t SELECT 1 ON CONFLICT DO UPDATE SET a":     "",
+		"REPLACE INTO t VALUES (1)":                              "",
+		"CREATE TRIGGER g AFTER DELETE ON t BEGIN SELECT 1; END": "",
+		"CREATE TABLE t(a REFERENCES p ON DELETE CASCADE)":       "",
+		`DELETE FROM "where"`:                                    "DELETE",
+		"SELECT 1":                                               "",
+		"":                                                       "",
+	} {
+		if verb, ok := statement.Sweeping(sql); verb != want || ok != (want != "") {
+			t.Errorf("Sweeping(%q) = %q, %t, want %q", sql, verb, ok, want)
+		}
+	}
+}
