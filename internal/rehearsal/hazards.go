@@ -352,7 +352,7 @@ func (t *trial) limits(l *sqlite.Look, events []sqlite.Event, w work, at place, 
 			t.tooManyArguments(at)
 		}
 	}
-	if w.likes {
+	if w.likes && !w.alters {
 		t.patterns(l, sql, at)
 	}
 	if slices.ContainsFunc(events, func(e sqlite.Event) bool { return e.Action == sqlite.CreateTrig }) {

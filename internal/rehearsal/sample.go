@@ -25,6 +25,7 @@ const generations = 4
 type sample struct {
 	tables  map[string]fact // by name in lower case
 	inserts []string
+	gaps    []string
 }
 
 // keyed is a table as a sample needs to know it.
@@ -64,7 +65,7 @@ func readSample(ctx context.Context, env migration.Environment, schema *sqlite.S
 	ancestors = func(t keyed, where string, depth int) {
 		for _, f := range t.foreign {
 			parent, ok := tables[strings.ToLower(f.to)]
-			if !ok || depth == 0 {
+			if !ok || depth == 0 || slices.Contains(f.parent, quoteName("")) { // a key that leads to nothing
 				continue
 			}
 			up := tuple(f.parent) + " IN (SELECT " + strings.Join(f.from, ", ") + " FROM " + quoteName(t.name) + " WHERE " + where + ")"
@@ -100,7 +101,10 @@ func readSample(ctx context.Context, env migration.Environment, schema *sqlite.S
 	}
 	for i, a := range answers {
 		if a.Err != nil {
-			return s, fmt.Errorf("read a row of each table: %w", a.Err)
+			if i < rows {
+				s.gaps = append(s.gaps, fmt.Sprintf("a row of %s, which can't be read: %v", into[i].name, a.Err))
+			}
+			continue
 		}
 		if i >= rows {
 			n, _ := a.Values[0][0].(int64)

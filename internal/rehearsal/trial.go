@@ -91,6 +91,7 @@ type trial struct {
 	liveViews   map[string]bool
 	stored      map[string]string // tables that got rows or values, by their name in lower case
 	unjudged    map[string]bool   // tables whose new rows could not be judged
+	violated    int64             // foreign keys, behind the last statement
 	lastChange  place             // of the schema
 	ended       bool
 	settled     []loss            // of the migrations before
@@ -246,9 +247,7 @@ func (t *trial) Before(l *sqlite.Look, s *sqlite.Trial) (err error) {
 			return err
 		}
 	}
-	if t.mark.violated, err = l.Violated(); err != nil {
-		return err
-	}
+	t.mark.violated = t.violated // SQLite obeys some PRAGMAs when it compiles them
 	if w.drops && w.target != "" {
 		t.mark.rows = t.rowsOf(l, w.target)
 		if err := t.values(l, w.target); err != nil {
@@ -406,6 +405,10 @@ func (t *trial) After(l *sqlite.Look, s *sqlite.Trial) error {
 		if err := t.took(l, s, w); err != nil {
 			return err
 		}
+	}
+	var err error
+	if t.violated, err = l.Violated(); err != nil {
+		return err
 	}
 	if last := s.Index+1 == len(t.plan.Batch.Statements) || t.statement(s.Index+1).Migration != b.Migration; last {
 		return t.settle(l)
