@@ -7,13 +7,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/d1-rewind/d1-rewind/internal/migration"
 	"github.com/d1-rewind/d1-rewind/internal/sqlite"
-	"github.com/d1-rewind/d1-rewind/internal/statement"
 )
 
 // Options are how a plan is rehearsed.
@@ -112,7 +110,7 @@ func onSample(ctx context.Context, env migration.Environment, plan migration.Pla
 // one that an embedded database with env's schema, but without its rows, refuses in the
 // same words. Where there is none it returns refused as it is.
 func Locate(ctx context.Context, env migration.Environment, batch migration.Batch, refused *migration.StatementError) *migration.StatementError {
-	objects, err := schema(ctx, env, nil)
+	objects, err := liveSchema(ctx, env)
 	if err != nil {
 		return refused
 	}
@@ -125,8 +123,8 @@ func Locate(ctx context.Context, env migration.Environment, batch migration.Batc
 	// that one of the two is refused; neither matters here.
 	for _, kind := range []string{"table", "index", "view", "trigger"} {
 		for _, o := range objects {
-			if o.kind == kind && o.sql != "" {
-				_ = copied.Apply(ctx, migration.Batch{Statements: []migration.BatchStatement{{Query: migration.Query{SQL: o.sql}}}})
+			if o.Type == kind && o.SQL != "" {
+				_ = copied.Apply(ctx, migration.Batch{Statements: []migration.BatchStatement{{Query: migration.Query{SQL: o.SQL}}}})
 			}
 		}
 	}
@@ -154,83 +152,4 @@ func sameWords(a, b string) bool {
 		return s
 	}
 	return cut(a) == cut(b)
-}
-
-// object is one table, index, view or trigger.
-type object struct{ kind, name, sql string }
-
-// Prove replays migrations on an empty database and compares the schema with that of env,
-// leaving out the tables named in except and what SQLite and D1 keep for themselves. The
-// comparison is of SQL tokens: equal tokens make equal schemas, while two ways to write
-// one schema may be taken for different. The error lists what differs.
-func Prove(ctx context.Context, env migration.Environment, migrations []migration.Migration, except ...string) error {
-	replay, err := sqlite.NewScratch(ctx, "")
-	if err != nil {
-		return err
-	}
-	defer replay.Close()
-	for _, m := range migrations {
-		var batch migration.Batch
-		for _, s := range m.Statements {
-			batch.Statements = append(batch.Statements, migration.BatchStatement{Query: migration.Query{SQL: s.SQL}, Migration: m.Name, Line: s.Line})
-		}
-		if err := replay.Apply(ctx, batch); err != nil {
-			if refused, ok := errors.AsType[*migration.StatementError](err); ok && refused.Index >= 0 {
-				return fmt.Errorf("the replay on an empty database stops at %s:%d: %w", m.Name, batch.Statements[refused.Index].Line, err)
-			}
-			return fmt.Errorf("replay %s: %w", m.Name, err)
-		}
-	}
-	want, err := schema(ctx, replay, except)
-	if err != nil {
-		return err
-	}
-	got, err := schema(ctx, env, except)
-	if err != nil {
-		return err
-	}
-	var differences []string
-	for _, o := range want {
-		i := slices.IndexFunc(got, func(g object) bool { return g.kind == o.kind && g.name == o.name })
-		switch {
-		case i < 0:
-			differences = append(differences, fmt.Sprintf("%s %q is missing in the database", o.kind, o.name))
-		case !slices.Equal(words(got[i].sql), words(o.sql)):
-			differences = append(differences, fmt.Sprintf("%s %q is defined differently", o.kind, o.name))
-		}
-	}
-	for _, g := range got {
-		if !slices.ContainsFunc(want, func(o object) bool { return g.kind == o.kind && g.name == o.name }) {
-			differences = append(differences, fmt.Sprintf("%s %q is only in the database", g.kind, g.name))
-		}
-	}
-	if len(differences) > 0 {
-		return errors.New(strings.Join(differences, "; "))
-	}
-	return nil
-}
-
-// words are what is compared: a remote database has its triggers in canonical text.
-func words(sql string) []string {
-	text, _ := statement.Canonical(sql)
-	return statement.Normalize(text)
-}
-
-func schema(ctx context.Context, env migration.Environment, except []string) ([]object, error) {
-	rows, err := env.Read(ctx, migration.Query{SQL: `SELECT type, name, coalesce(sql, ''), tbl_name FROM sqlite_schema
-WHERE name NOT LIKE 'sqlite\_%' ESCAPE '\' AND lower(substr(name, 1, 4)) <> '_cf_' ORDER BY type, name`})
-	if err != nil {
-		return nil, err
-	}
-	if rows[0].Err != nil {
-		return nil, rows[0].Err
-	}
-	var objects []object
-	for _, v := range rows[0].Values {
-		kind, name, sql, table := v[0].(string), v[1].(string), v[2].(string), v[3].(string)
-		if !slices.Contains(except, table) {
-			objects = append(objects, object{kind, name, sql})
-		}
-	}
-	return objects, nil
 }
