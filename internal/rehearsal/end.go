@@ -1,6 +1,7 @@
 package rehearsal
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"slices"
@@ -15,7 +16,7 @@ import (
 // has put back.
 func (t *trial) settle(l *sqlite.Look) error {
 	for _, one := range t.losses {
-		now, err := number(l, child{table: one.table, column: one.column}.sql())
+		now, err := integer(l, child{table: one.table, column: one.column}.sql())
 		one.hazard.Severity = one.severity
 		if err == nil && now >= one.before && one.before > 0 {
 			one.hazard.Severity = migration.SeverityInfo
@@ -95,7 +96,7 @@ func (t *trial) removed(l *sqlite.Look) error {
 			"deploy a Worker that does not use the table first; drop it in a later migration, when nobody misses it")
 	}
 	for _, r := range t.renames {
-		there, err := number(l, "SELECT count(*) FROM sqlite_schema WHERE type IN ('view', 'table') AND lower(name) = lower(?)", r.live)
+		there, err := integer(l, "SELECT count(*) FROM sqlite_schema WHERE type IN ('view', 'table') AND lower(name) = lower(?)", r.live)
 		if err != nil {
 			return err
 		}
@@ -106,7 +107,7 @@ func (t *trial) removed(l *sqlite.Look) error {
 			fmt.Sprintf("leave a view %s behind for as long as a Worker reads it, or make the new table beside the old one and move over", r.live))
 	}
 	for _, v := range t.views {
-		n, err := number(l, "SELECT count(*) FROM sqlite_schema WHERE type IN ('view', 'table') AND lower(name) = lower(?)", v.live)
+		n, err := integer(l, "SELECT count(*) FROM sqlite_schema WHERE type IN ('view', 'table') AND lower(name) = lower(?)", v.live)
 		if err != nil {
 			return err
 		}
@@ -120,7 +121,7 @@ func (t *trial) removed(l *sqlite.Look) error {
 // rebuilt compares a table that was dropped and made again with what it was.
 func (t *trial) rebuilt(l *sqlite.Look, d removal) error {
 	name := t.named(d.live)
-	rows, err := number(l, "SELECT count(*) FROM "+quoteName(name))
+	rows, err := integer(l, "SELECT count(*) FROM "+quoteName(name))
 	if err != nil {
 		return err
 	}
@@ -168,7 +169,7 @@ func (t *trial) rebuilt(l *sqlite.Look, d removal) error {
 			continue
 		}
 		t.add(migration.CodeRebuildLost, migration.SeverityWarning, d.place, fmt.Sprintf("the rebuild of %s drops its %s %s, and nothing makes it again", d.live, o.Type, o.Name),
-			"create it again at the end of the migration: "+clipped(o.SQL, 200))
+			"create it again at the end of the migration: "+short(o.SQL, 200))
 	}
 	return nil
 }
@@ -176,8 +177,7 @@ func (t *trial) rebuilt(l *sqlite.Look, d removal) error {
 // sameButName tells whether two indexes or triggers differ in nothing but how they are called.
 func sameButName(a, b migration.Object) bool {
 	rest := func(o migration.Object) []string {
-		words := words(o.SQL)
-		return slices.DeleteFunc(words, func(w string) bool { return strings.EqualFold(strings.Trim(w, `"`), o.Name) })
+		return slices.DeleteFunc(statement.Normalize(canonical(o.SQL)), func(w string) bool { return strings.EqualFold(strings.Trim(w, `"`), o.Name) })
 	}
 	return slices.Equal(rest(a), rest(b))
 }
@@ -188,6 +188,47 @@ func clipped(s string, n int) string {
 		return s
 	}
 	return strings.ToValidUTF8(s[:n], "") + "…"
+}
+
+// canonical is how a remote database has a trigger stored; other definitions stay as they are.
+func canonical(sql string) string {
+	text, _ := statement.Canonical(sql)
+	return text
+}
+
+// sameDefinition tells whether a CREATE says what the object with the stored definition is.
+func sameDefinition(ctx context.Context, kind, stored, create string) bool {
+	if kind == "view" || kind == "trigger" {
+		return sameBody(readBody(kind, stored), readBody(kind, create), func(string) bool { return true })
+	}
+	if kind != "table" || isVirtual(stored) {
+		return slices.Equal(withoutCondition(stored), withoutCondition(create))
+	}
+	var models [2]model
+	for i, sql := range []string{stored, create} {
+		var err error
+		if models[i], err = built(ctx, migration.Schema{{Type: kind, Name: "", SQL: sql}}, nil); err != nil {
+			return false
+		}
+	}
+	differences, _ := models[0].diff(models[1])
+	return len(differences) == 0
+}
+
+// withoutCondition are the words of a CREATE but for IF NOT EXISTS, which is not stored.
+func withoutCondition(sql string) []string {
+	list := statement.Normalize(canonical(sql))
+	for i := range min(len(list), 6) {
+		if len(list) > i+2 && slices.Equal(list[i:i+3], []string{"if", "not", "exists"}) {
+			return slices.Delete(list, i, i+3)
+		}
+	}
+	return list
+}
+
+func isVirtual(sql string) bool {
+	list := statement.Normalize(sql)
+	return len(list) > 1 && list[1] == "virtual"
 }
 
 // belongings are the indexes and triggers that somebody wrote.
@@ -227,7 +268,7 @@ func (t *trial) counted(l *sqlite.Look) error {
 		}
 		one := migration.Table{Name: name, Before: before}
 		if there && !(sampled && touched) && !(touched && t.facts.tables[key].rows.Known) {
-			if n, err := number(l, "SELECT count(*) FROM "+quoteName(name)); err == nil {
+			if n, err := integer(l, "SELECT count(*) FROM "+quoteName(name)); err == nil {
 				one.After = migration.Rowcount{Rows: n, Known: !t.facts.tables[key].rest}
 			}
 		}
@@ -254,7 +295,7 @@ func (t *trial) exercise(l *sqlite.Look, made map[string]place) (map[string]stri
 			continue
 		}
 		column := ""
-		if columns, err := list(l, "SELECT name FROM pragma_table_xinfo(?) WHERE hidden = 0 LIMIT 1", name); err == nil && len(columns) > 0 { // a broken view has none
+		if columns, err := texts(l, "SELECT name FROM pragma_table_xinfo(?) WHERE hidden = 0 LIMIT 1", name); err == nil && len(columns) > 0 { // a broken view has none
 			column = columns[0]
 		}
 		triggers := v[2] == int64(1)
@@ -374,7 +415,7 @@ func (t *trial) culprit(kind, name, why string) place {
 }
 
 func (t *trial) triggersOf(table string) []string {
-	names, _ := list(t.look, "SELECT name FROM sqlite_schema WHERE type = 'trigger' AND lower(tbl_name) = lower(?)", table)
+	names, _ := texts(t.look, "SELECT name FROM sqlite_schema WHERE type = 'trigger' AND lower(tbl_name) = lower(?)", table)
 	return names
 }
 
@@ -435,7 +476,7 @@ const maxRow = 2_000_000
 func (t *trial) sizes(l *sqlite.Look) error {
 	for _, key := range slices.Sorted(maps.Keys(t.stored)) {
 		name := t.stored[key]
-		columns, err := list(l, "SELECT name FROM pragma_table_xinfo(?) WHERE hidden = 0", name)
+		columns, err := texts(l, "SELECT name FROM pragma_table_xinfo(?) WHERE hidden = 0", name)
 		if err != nil || len(columns) == 0 {
 			return err
 		}
@@ -447,7 +488,7 @@ func (t *trial) sizes(l *sqlite.Look) error {
 			}
 			sizes = append(sizes, "("+strings.Join(terms, " + ")+")")
 		}
-		n, err := number(l, "SELECT max("+strings.Join(sizes, " + ")+") FROM "+quoteName(name))
+		n, err := integer(l, "SELECT max("+strings.Join(sizes, " + ")+") FROM "+quoteName(name))
 		if err == nil && n > maxRow {
 			t.add(migration.CodeValueSize, migration.SeverityWarning, t.written[key], fmt.Sprintf("writes a row of %d bytes to %s; D1 documents %d as the most", n, name, maxRow), "keep what is large in R2, and its key in the database")
 		}

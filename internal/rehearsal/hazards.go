@@ -92,7 +92,7 @@ func (t *trial) foreignKeys(l *sqlite.Look, w work, at place, sql string) {
 		if live == "" {
 			continue // made by the run itself
 		}
-		now, err := number(l, c.sql())
+		now, err := integer(l, c.sql())
 		if err != nil {
 			now = 0
 		}
@@ -196,7 +196,7 @@ func (t *trial) reshaped(l *sqlite.Look, events []sqlite.Event, w work, at place
 	if err != nil {
 		return err
 	}
-	version, err := number(l, "PRAGMA schema_version")
+	version, err := integer(l, "PRAGMA schema_version")
 	if err != nil {
 		return err
 	}
@@ -323,7 +323,7 @@ func (t *trial) noEffect(l *sqlite.Look, events []sqlite.Event, at place, sql st
 		}
 		kind, _ := rows.Values[0][0].(string)
 		stored, _ := rows.Values[0][1].(string)
-		if !sameDefinition(kind, stored, sql) {
+		if !sameDefinition(t.ctx, kind, stored, sql) {
 			t.add(migration.CodeNoEffect, migration.SeverityWarning, at, fmt.Sprintf("does nothing: there is a %s %s already, with another definition", kind, e.Object),
 				"leave IF NOT EXISTS out, so that it fails where it can't do what it says; to change the "+kind+" use ALTER, or drop and create it")
 		}
@@ -339,7 +339,7 @@ func (t *trial) indexed(l *sqlite.Look, w work, at place) {
 	if live == "" || !f.rest {
 		return
 	}
-	if n, err := number(l, `SELECT "unique" FROM pragma_index_list(?) WHERE name = ?`, w.target, w.index); err == nil && n == 1 {
+	if n, err := integer(l, `SELECT "unique" FROM pragma_index_list(?) WHERE name = ?`, w.target, w.index); err == nil && n == 1 {
 		t.add(migration.CodeUniqueUnproven, migration.SeverityInfo, at, fmt.Sprintf("%s is unique, and whether the %s of %s are was not looked at", w.index, count(f.rows), w.target),
 			"rehearse: data knows; if two rows share a value the run is refused, and nothing is written")
 	}

@@ -48,7 +48,7 @@ func (f *facts) unknown(schema migration.Schema) {
 // try runs a plan on a copy and tells what came of it. The error is a *migration.StatementError
 // for what D1 would refuse.
 func try(ctx context.Context, copied *sqlite.Scratch, plan migration.Plan, known facts, limit time.Duration) (migration.Rehearsal, error) {
-	t := &trial{plan: plan, facts: known, origin: map[string]string{}, before: map[string]migration.Rowcount{}, written: map[string]place{}, effects: map[string]*effect{}, dropped: map[string]bool{}, made: map[string]place{}, gone: map[string]place{}, touched: map[string]string{}, stored: map[string]string{}, liveViews: map[string]bool{}, unjudged: map[string]bool{}}
+	t := &trial{ctx: ctx, plan: plan, facts: known, origin: map[string]string{}, before: map[string]migration.Rowcount{}, written: map[string]place{}, effects: map[string]*effect{}, dropped: map[string]bool{}, made: map[string]place{}, gone: map[string]place{}, touched: map[string]string{}, stored: map[string]string{}, liveViews: map[string]bool{}, unjudged: map[string]bool{}}
 	bounded, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	err := copied.Try(bounded, plan.Batch, t)
@@ -63,6 +63,7 @@ func try(ctx context.Context, copied *sqlite.Scratch, plan migration.Plan, known
 
 // trial watches a plan run on a copy.
 type trial struct {
+	ctx     context.Context // of Watch's calls
 	plan    migration.Plan
 	facts   facts
 	current int // the statement that runs
@@ -177,7 +178,7 @@ func (t *trial) begin(l *sqlite.Look) (err error) {
 	if t.start, err = readModel(l.Query, t.plan.Ledger, migration.JournalTable); err != nil {
 		return err
 	}
-	tables, err := list(l, "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type IN ('table', 'virtual')")
+	tables, err := texts(l, "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type IN ('table', 'virtual')")
 	if err != nil {
 		return err
 	}
@@ -195,7 +196,7 @@ func (t *trial) begin(l *sqlite.Look) (err error) {
 		table := strings.ToLower(fmt.Sprint(v[0]))
 		t.liveColumns[table] = append(t.liveColumns[table], fmt.Sprint(v[1]))
 	}
-	views, err := list(l, "SELECT lower(name) FROM sqlite_schema WHERE type = 'view'")
+	views, err := texts(l, "SELECT lower(name) FROM sqlite_schema WHERE type = 'view'")
 	if err != nil {
 		return err
 	}
@@ -212,7 +213,7 @@ func (t *trial) begin(l *sqlite.Look) (err error) {
 	return err
 }
 
-func list(l *sqlite.Look, sql string, args ...any) ([]string, error) {
+func texts(l *sqlite.Look, sql string, args ...any) ([]string, error) {
 	rows, err := l.Query(sql, args...)
 	var list []string
 	for _, v := range rows.Values {
@@ -221,7 +222,7 @@ func list(l *sqlite.Look, sql string, args ...any) ([]string, error) {
 	return list, err
 }
 
-func number(l *sqlite.Look, sql string, args ...any) (int64, error) {
+func integer(l *sqlite.Look, sql string, args ...any) (int64, error) {
 	rows, err := l.Query(sql, args...)
 	if err != nil || len(rows.Values) == 0 {
 		return 0, err
@@ -243,7 +244,7 @@ func (t *trial) Before(l *sqlite.Look, s *sqlite.Trial) (err error) {
 	}
 	w := t.read(s.Events)
 	if w.schema {
-		if t.mark.version, err = number(l, "PRAGMA schema_version"); err != nil {
+		if t.mark.version, err = integer(l, "PRAGMA schema_version"); err != nil {
 			return err
 		}
 	}
@@ -255,7 +256,7 @@ func (t *trial) Before(l *sqlite.Look, s *sqlite.Trial) (err error) {
 		}
 	}
 	if _, all := statement.Sweeping(t.statement(s.Index).SQL); all {
-		t.mark.swept, _ = number(l, "SELECT count(*) FROM "+quoteName(w.target)) // a view may be what it is about
+		t.mark.swept, _ = integer(l, "SELECT count(*) FROM "+quoteName(w.target)) // a view may be what it is about
 	}
 	for _, table := range w.touched {
 		if err := t.count(l, table); err != nil {
@@ -263,7 +264,7 @@ func (t *trial) Before(l *sqlite.Look, s *sqlite.Trial) (err error) {
 		}
 	}
 	for _, c := range w.children {
-		n, err := number(l, c.sql())
+		n, err := integer(l, c.sql())
 		if err != nil {
 			continue // it is a view, or there is no such table; the statement will say so
 		}
@@ -299,7 +300,7 @@ func (t *trial) count(l *sqlite.Look, table string) error {
 		return nil
 	}
 	t.touched[key] = t.named(table)
-	n, err := number(l, "SELECT count(*) FROM "+quoteName(table))
+	n, err := integer(l, "SELECT count(*) FROM "+quoteName(table))
 	if err != nil {
 		return nil // a virtual table without rows to count
 	}
@@ -325,7 +326,7 @@ func (t *trial) rowsOf(l *sqlite.Look, table string) migration.Rowcount {
 	if f, ok := t.facts.tables[strings.ToLower(t.live(table))]; ok {
 		return f.rows
 	}
-	n, err := number(l, "SELECT count(*) FROM "+quoteName(table))
+	n, err := integer(l, "SELECT count(*) FROM "+quoteName(table))
 	return migration.Rowcount{Rows: n, Known: err == nil}
 }
 
@@ -371,7 +372,7 @@ func (t *trial) values(l *sqlite.Look, table string) error {
 
 // names returns the tables that there are.
 func (t *trial) names(l *sqlite.Look) (map[string]bool, error) {
-	tables, err := list(l, "SELECT name FROM sqlite_schema WHERE type = 'table'")
+	tables, err := texts(l, "SELECT name FROM sqlite_schema WHERE type = 'table'")
 	names := map[string]bool{}
 	for _, name := range tables {
 		if !system(name) {
@@ -382,7 +383,7 @@ func (t *trial) names(l *sqlite.Look) (map[string]bool, error) {
 }
 
 func (t *trial) columns(l *sqlite.Look, table string) ([]string, error) {
-	return list(l, "SELECT name FROM pragma_table_xinfo(?)", table)
+	return texts(l, "SELECT name FROM pragma_table_xinfo(?)", table)
 }
 
 // After implements sqlite.Watch.
@@ -439,8 +440,8 @@ func (t *trial) refused(l *sqlite.Look, s *sqlite.Trial, w work) error {
 	if s.Deferred {
 		return l.Exec("PRAGMA defer_foreign_keys = OFF") // forgets the violations
 	}
-	on, err := number(l, "PRAGMA defer_foreign_keys")
-	if err != nil || on != 0 || !foreignKey(text) {
+	on, err := integer(l, "PRAGMA defer_foreign_keys")
+	if err != nil || on != 0 || !ofForeignKey(text) {
 		return err
 	}
 	// The rows that it writes are needed for what follows.
@@ -453,13 +454,13 @@ func (t *trial) refused(l *sqlite.Look, s *sqlite.Trial, w work) error {
 
 // said is what a refusal says but for words that may have been computed from rows.
 func (t *trial) said(text string) string {
-	if foreignKey(text) || strings.Contains(text, " constraint failed: ") && !strings.Contains(text, "SQLITE_CONSTRAINT_TRIGGER") {
+	if ofForeignKey(text) || strings.Contains(text, " constraint failed: ") && !strings.Contains(text, "SQLITE_CONSTRAINT_TRIGGER") {
 		return text
 	}
 	return "by a trigger or a check of its own"
 }
 
-func foreignKey(text string) bool { return strings.HasPrefix(text, "FOREIGN KEY constraint failed") }
+func ofForeignKey(text string) bool { return strings.HasPrefix(text, "FOREIGN KEY constraint failed") }
 
 // definite tells whether D1 would refuse the statement, too.
 func (t *trial) definite(s *sqlite.Trial, w work) bool {
@@ -471,7 +472,7 @@ func (t *trial) definite(s *sqlite.Trial, w work) bool {
 	case strings.Contains(s.Refusal.Text, "SQLITE_CORRUPT"):
 		return false // an FTS5 index without the rows that it is of
 	}
-	if foreignKey(s.Refusal.Text) {
+	if ofForeignKey(s.Refusal.Text) {
 		for _, table := range w.stores {
 			for _, parent := range t.parents(table) {
 				if t.facts.partly(t.live(parent)) || t.facts.partly(parent) {
@@ -514,7 +515,7 @@ func (t *trial) absent() bool {
 // mayLead tells whether rows of table may refer to rows of parent that only the live database has.
 func (t *trial) mayLead(table, parent string) bool {
 	_, there := t.origin[t.named(parent)]
-	rows, err := number(t.look, "SELECT count(*) FROM "+quoteName(table))
+	rows, err := integer(t.look, "SELECT count(*) FROM "+quoteName(table))
 	return err == nil && there && rows > 1 && (t.facts.partly(t.live(parent)) || t.facts.partly(parent))
 }
 
@@ -538,7 +539,7 @@ func (t *trial) explain(l *sqlite.Look, s *sqlite.Trial, w work) {
 		message := "rows without a value: " + names
 		if _, columns, ok := t.columnsIn(names); ok && len(w.reads) > 0 && t.facts.complete {
 			for table := range w.reads {
-				if n, err := number(l, "SELECT count(*) FROM "+quoteName(table)+" WHERE "+quoteName(columns[0])+" IS NULL"); err == nil && n > 0 {
+				if n, err := integer(l, "SELECT count(*) FROM "+quoteName(table)+" WHERE "+quoteName(columns[0])+" IS NULL"); err == nil && n > 0 {
 					message = fmt.Sprintf("%s of %s have no %s", migration.Count(int(n), "row"), table, columns[0])
 				}
 			}
@@ -707,7 +708,7 @@ func (t *trial) refersToItself(table string) bool {
 
 // parents are the tables that the foreign keys of a table lead to.
 func (t *trial) parents(table string) []string {
-	parents, _ := list(t.look, `SELECT DISTINCT "table" FROM pragma_foreign_key_list(?)`, table)
+	parents, _ := texts(t.look, `SELECT DISTINCT "table" FROM pragma_foreign_key_list(?)`, table)
 	return parents
 }
 
@@ -717,9 +718,9 @@ func (t *trial) onlyKey(w work, table string, columns []string) bool {
 	for _, c := range columns {
 		known := false
 		for _, stored := range w.stores {
-			n, err := number(t.look, `SELECT count(*) FROM pragma_foreign_key_list(?1) AS f WHERE lower(f."table") = lower(?2) AND
+			n, err := integer(t.look, `SELECT count(*) FROM pragma_foreign_key_list(?1) AS f WHERE lower(f."table") = lower(?2) AND
  (lower(f."to") = lower(?3) OR f."to" IS NULL AND EXISTS (SELECT 1 FROM pragma_table_info(?2) AS i WHERE i.pk > 0 AND lower(i.name) = lower(?3)))`, stored, table, c)
-			m, err2 := number(t.look, `SELECT count(*) FROM pragma_foreign_key_list(?1) AS f WHERE lower(f."table") = lower(?2) AND lower(f."from") = lower(?3)`, table, stored, c)
+			m, err2 := integer(t.look, `SELECT count(*) FROM pragma_foreign_key_list(?1) AS f WHERE lower(f."table") = lower(?2) AND lower(f."from") = lower(?3)`, table, stored, c)
 			known = known || err == nil && err2 == nil && n+m > 0 && !strings.EqualFold(stored, table)
 		}
 		if !known {
