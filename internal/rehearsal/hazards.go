@@ -2,6 +2,7 @@ package rehearsal
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -25,6 +26,7 @@ func (t *trial) took(l *sqlite.Look, s *sqlite.Trial, w work) error {
 	t.pragmas(l, s.Events, at)
 	t.foreignKeys(l, w, at, sql)
 	t.sweeping(w, at, sql)
+	t.unseen(w, at)
 	if w.schema {
 		if err := t.reshaped(l, s.Events, w, at, sql); err != nil {
 			return err
@@ -107,6 +109,9 @@ func (t *trial) foreignKeys(l *sqlite.Look, w work, at place, sql string) {
 			rows = known.rows
 		}
 		e := t.effect(c.table)
+		if lost <= 0 {
+			c.count = 0 // the row of the copy is not concerned, so it can't be put back either
+		}
 		one := loss{place: at, table: c.table, column: c.column, before: c.count, severity: migration.SeverityError}
 		what, advice := "", ""
 		if c.column == "" {
@@ -185,6 +190,22 @@ func (t *trial) sweeping(w work, at place, sql string) {
 	}
 }
 
+// unseen says of a statement that writes what it reads that it read one row of many.
+func (t *trial) unseen(w work, at place) {
+	if t.facts.complete || !w.writes || w.drops || len(w.stores) == 0 {
+		return
+	}
+	for _, table := range slices.Sorted(maps.Keys(w.looks)) {
+		live := t.live(table)
+		f := t.facts.tables[strings.ToLower(live)]
+		if live == "" || !f.rest || !f.rows.Known || w.replaces && strings.EqualFold(table, w.target) || t.onlyKey(w, table, w.looks[table]) || w.actsOn(table) {
+			continue
+		}
+		t.add(migration.CodeNotJudged, migration.SeverityInfo, at, fmt.Sprintf("ran on one row of %s, which has %s", table, count(f.rows)), "rehearse: data runs it on all of them")
+		return
+	}
+}
+
 // liveColumn tells whether a table of the live database has a column.
 func (t *trial) liveColumn(table, column string) bool {
 	return slices.ContainsFunc(t.liveColumns[strings.ToLower(table)], func(c string) bool { return strings.EqualFold(c, column) })
@@ -255,6 +276,9 @@ func (t *trial) reshaped(l *sqlite.Look, events []sqlite.Event, w work, at place
 				t.dropped[strings.ToLower(e.Object)] = true
 			}
 		case sqlite.DropView:
+			if _, again := t.gone[strings.ToLower(e.Object)]; again {
+				continue
+			}
 			t.gone[strings.ToLower(e.Object)] = at
 			t.views = append(t.views, removal{place: at, live: e.Object})
 		}

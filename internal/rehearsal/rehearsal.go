@@ -7,11 +7,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/d1-rewind/d1-rewind/internal/migration"
 	"github.com/d1-rewind/d1-rewind/internal/sqlite"
+	"github.com/d1-rewind/d1-rewind/internal/statement"
 )
 
 // Options are how a plan is rehearsed.
@@ -96,6 +98,7 @@ func onSample(ctx context.Context, env migration.Environment, plan migration.Pla
 			}
 			return migration.Rehearsal{Reason: fmt.Sprintf("the sample of the rows can't be loaded: %v", err)}, nil
 		}
+		reindex(ctx, filled, plan.Schema)
 		copied = filled
 	}
 	if len(first.touched) > 0 {
@@ -119,14 +122,8 @@ func Locate(ctx context.Context, env migration.Environment, batch migration.Batc
 		return refused
 	}
 	defer copied.Close()
-	// Tables before what stands on them. Shadow tables come with their virtual table, so
-	// that one of the two is refused; neither matters here.
-	for _, kind := range []string{"table", "index", "view", "trigger"} {
-		for _, o := range objects {
-			if o.Type == kind && o.SQL != "" {
-				_ = copied.Apply(ctx, migration.Batch{Statements: []migration.BatchStatement{{Query: migration.Query{SQL: o.SQL}}}})
-			}
-		}
+	if err := copied.Build(ctx, objects, nil); err != nil {
+		return refused
 	}
 	found, ok := errors.AsType[*migration.StatementError](copied.Apply(ctx, batch))
 	if !ok || found.Index < 0 {
@@ -152,4 +149,16 @@ func sameWords(a, b string) bool {
 		return s
 	}
 	return cut(a) == cut(b)
+}
+
+// reindex lets the FTS5 tables of a sample index the rows that are there: their triggers take out
+// of the index what they find in a row, and FTS5 calls an index damaged that never had it.
+func reindex(ctx context.Context, m *sqlite.Scratch, schema migration.Schema) {
+	for _, o := range schema {
+		if o.Type == "table" && isVirtual(o.SQL) && slices.Contains(statement.Normalize(o.SQL), "fts5") {
+			name := quoteName(o.Name)
+			rebuild := migration.Query{SQL: "INSERT INTO " + name + "(" + name + ") VALUES ('rebuild')"}
+			_ = m.Apply(ctx, migration.Batch{Statements: []migration.BatchStatement{{Query: rebuild}}}) // one without content refuses
+		}
+	}
 }

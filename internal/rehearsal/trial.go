@@ -613,7 +613,8 @@ type work struct {
 	touched  []string            // every table whose rows change or may go
 	children []child             // on which foreign keys act
 	updates  []string            // columns of the target that an UPDATE sets
-	reads    map[string][]string // tables by the columns that are read
+	reads    map[string][]string // columns that are read, by table
+	looks    map[string][]string // those of them that the statement itself reads, and not a trigger
 	likes    bool
 	replaces bool
 }
@@ -621,7 +622,7 @@ type work struct {
 // read makes sense of the events of a statement. What it does itself comes before what it
 // makes foreign keys do; neither is within a trigger.
 func (t *trial) read(events []sqlite.Event) work {
-	w := work{compiles: len(events) > 0, reads: map[string][]string{}}
+	w := work{compiles: len(events) > 0, reads: map[string][]string{}, looks: map[string][]string{}}
 	note := func(list *[]string, table string) {
 		if !slices.ContainsFunc(*list, func(o string) bool { return strings.EqualFold(o, table) }) {
 			*list = append(*list, table)
@@ -671,7 +672,7 @@ func (t *trial) read(events []sqlite.Event) work {
 			case w.target == "" || strings.EqualFold(w.target, e.Object) && !deletes:
 				w.target, w.writes, deletes = e.Object, true, true
 			case !slices.ContainsFunc(w.children, func(c child) bool { return c.column == "" && strings.EqualFold(c.table, e.Object) }):
-				if !strings.EqualFold(e.Object, w.target) || t.refersToItself(e.Object) {
+				if !strings.EqualFold(e.Object, w.target) || !w.drops && t.actsOnItself(e.Object) {
 					w.children = append(w.children, child{table: e.Object})
 				}
 			}
@@ -691,6 +692,9 @@ func (t *trial) read(events []sqlite.Event) work {
 			}
 		case sqlite.Read:
 			w.reads[e.Object] = append(w.reads[e.Object], e.Detail)
+			if e.Inner == "" {
+				w.looks[e.Object] = append(w.looks[e.Object], e.Detail)
+			}
 		case sqlite.Function:
 			if name := strings.ToLower(e.Detail); name == "like" || name == "glob" {
 				w.likes = true
@@ -702,8 +706,15 @@ func (t *trial) read(events []sqlite.Event) work {
 	return w
 }
 
-func (t *trial) refersToItself(table string) bool {
-	return slices.ContainsFunc(t.parents(table), func(p string) bool { return strings.EqualFold(p, table) })
+// actsOn tells whether foreign keys make the statement change a table.
+func (w work) actsOn(table string) bool {
+	return slices.ContainsFunc(w.children, func(c child) bool { return strings.EqualFold(c.table, table) })
+}
+
+// actsOnItself tells whether a deleted row of a table may take others of the same table with it.
+func (t *trial) actsOnItself(table string) bool {
+	n, err := integer(t.look, `SELECT count(*) FROM pragma_foreign_key_list(?1) WHERE lower("table") = lower(?1) AND on_delete = 'CASCADE'`, table)
+	return err == nil && n > 0
 }
 
 // parents are the tables that the foreign keys of a table lead to.
