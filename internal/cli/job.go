@@ -258,7 +258,7 @@ func (j *job) wireEngine(r *report.Report, configDir string, db wrangler.Databas
 		return &migration.Problem{Kind: migration.Refused, Err: errors.New("rehearse: data copies all rows to the runner, and this run may be on behalf of a pull request from a fork, whose SQL would run on them"),
 			State: "nothing was written", Next: "use rehearse: schema here; rehearse: data is for branches of the repository, and for pushes"}
 	}
-	how := rehearsal.Options{Rows: s["rehearse"] == "data", Limit: limit, Progress: j.progress}
+	how := rehearsal.Options{Rows: s["rehearse"] == "data", Import: j.remote != nil && s["transport"] == "import", Limit: limit, Progress: j.progress}
 	switch {
 	case s["rehearse"] == "off":
 		j.engine.NoRehearsal = "switched off"

@@ -57,6 +57,11 @@ func (t *trial) pragmas(l *sqlite.Look, events []sqlite.Event, at place) {
 		}
 		switch on := isOn(e.Detail); strings.ToLower(e.Object) {
 		case "foreign_keys":
+			if t.imports && !on {
+				t.add(migration.CodeForeignKeysPragma, migration.SeverityWarning, at, "the import endpoint is reported to obey PRAGMA foreign_keys = OFF, unlike the rest of D1 and this rehearsal: what ON DELETE would do here, it may not do there",
+					"leave it out, and go by the query endpoint, if the run fits")
+				return
+			}
 			t.add(migration.CodeForeignKeysPragma, migration.SeverityInfo, at, "PRAGMA foreign_keys does nothing in D1: foreign keys are always enforced, and ON DELETE acts",
 				"leave it out; PRAGMA defer_foreign_keys = ON puts the checks off, but not what ON DELETE does")
 			return
@@ -441,6 +446,9 @@ const many = 100_000
 // Rows that D1 may write in a second, where nothing was measured.
 const assumedRate = 50_000
 
+// requestLimit is how many seconds D1 gives the query endpoint for one request.
+const requestLimit = 30
+
 // slower is how much longer a statement is assumed to take in D1 than on the copy.
 const slower = 3
 
@@ -486,9 +494,12 @@ func (t *trial) estimated() *migration.Estimate {
 	if len(t.timings) == 0 {
 		return nil
 	}
-	e := &migration.Estimate{Seconds: t.estimate, Limit: 30, Assumption: fmt.Sprintf("D1 writes %d rows a second", assumedRate)}
+	e := &migration.Estimate{Seconds: t.estimate, Limit: requestLimit, Assumption: fmt.Sprintf("D1 writes %d rows a second", assumedRate)}
 	if t.facts.complete {
 		e.Assumption = fmt.Sprintf("D1 takes %d times as long as the copy on this machine", slower)
+	}
+	if t.imports {
+		e.Limit = 0
 	}
 	return e
 }

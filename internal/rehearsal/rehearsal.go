@@ -19,6 +19,7 @@ import (
 // Options are how a plan is rehearsed.
 type Options struct {
 	Rows     bool  // on all rows, and not on one of each table that is touched
+	Import   bool  // the run goes to D1's import endpoint
 	Limit    int64 // of the bytes that are copied
 	Progress func(string)
 	Patience time.Duration // for the migrations' statements; 0: two minutes
@@ -38,7 +39,7 @@ func Local(d *sqlite.Database, o Options) func(context.Context, migration.Plan) 
 			return r, err
 		}
 		defer copied.Close()
-		r, err := try(ctx, copied, plan, facts{complete: true}, o.patience())
+		r, err := try(ctx, copied, plan, facts{complete: true}, o)
 		r.Rows = "all"
 		return r, err
 	}
@@ -104,7 +105,7 @@ func onSample(ctx context.Context, env migration.Environment, plan migration.Pla
 	if len(first.touched) > 0 {
 		known.unknown(plan.Schema)
 	}
-	r, err := try(ctx, copied, plan, known, o.patience())
+	r, err := try(ctx, copied, plan, known, o)
 	r.Rows, r.Gaps = "one", append(r.Gaps, gaps...)
 	return r, err
 }

@@ -47,14 +47,14 @@ func (f *facts) unknown(schema migration.Schema) {
 
 // try runs a plan on a copy and tells what came of it. The error is a *migration.StatementError
 // for what D1 would refuse.
-func try(ctx context.Context, copied *sqlite.Scratch, plan migration.Plan, known facts, limit time.Duration) (migration.Rehearsal, error) {
-	t := &trial{ctx: ctx, plan: plan, facts: known, origin: map[string]string{}, before: map[string]migration.Rowcount{}, written: map[string]place{}, effects: map[string]*effect{}, dropped: map[string]bool{}, made: map[string]place{}, gone: map[string]place{}, touched: map[string]string{}, stored: map[string]string{}, liveViews: map[string]bool{}, unjudged: map[string]bool{}}
-	bounded, cancel := context.WithTimeout(ctx, limit)
+func try(ctx context.Context, copied *sqlite.Scratch, plan migration.Plan, known facts, o Options) (migration.Rehearsal, error) {
+	t := &trial{ctx: ctx, plan: plan, imports: o.Import, facts: known, origin: map[string]string{}, before: map[string]migration.Rowcount{}, written: map[string]place{}, effects: map[string]*effect{}, dropped: map[string]bool{}, made: map[string]place{}, gone: map[string]place{}, touched: map[string]string{}, stored: map[string]string{}, liveViews: map[string]bool{}, unjudged: map[string]bool{}}
+	bounded, cancel := context.WithTimeout(ctx, o.patience())
 	defer cancel()
 	err := copied.Try(bounded, plan.Batch, t)
 	if err != nil && ctx.Err() == nil && errors.Is(bounded.Err(), context.DeadlineExceeded) {
 		err = &migration.StatementError{Index: t.current, Offset: -1,
-			Text: fmt.Sprintf("interrupted: the migrations ran for %s on the copy without coming to an end, and D1 gives a request 30 s", limit)}
+			Text: fmt.Sprintf("interrupted: the migrations ran for %s on the copy without coming to an end, and D1 gives a request 30 s", o.patience())}
 	}
 	result := t.result()
 	result.Ran = true
@@ -65,6 +65,7 @@ func try(ctx context.Context, copied *sqlite.Scratch, plan migration.Plan, known
 type trial struct {
 	ctx     context.Context // of Watch's calls
 	plan    migration.Plan
+	imports bool // the run goes to the import endpoint
 	facts   facts
 	current int // the statement that runs
 
