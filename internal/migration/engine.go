@@ -500,6 +500,10 @@ func (e *Engine) guard(result *Result) error {
 		return &Problem{Kind: Refused, File: h.File, Line: h.Line, State: stateUntouched, Err: fmt.Errorf("hazard %s: %s", h.Code, h.Message),
 			Next: fmt.Sprintf("%s; or, if it is meant, say so in front of the statement: -- d1-rewind:allow %s REASON", h.Advice, h.Code)}
 	}
+	if why := result.Rehearsal.Reason; why != "" && e.Rehearse != nil && e.Hazards == Fail {
+		return &Problem{Kind: Refused, State: stateUntouched, Err: fmt.Errorf("hazards are to be refused, and whether there are any is not known: %s", why),
+			Next: "mend that, or go on without: --hazards warn"}
+	}
 	if d := result.Drift; d.State == "true" && e.Drift == Fail {
 		return &Problem{Kind: Refused, State: stateUntouched, Err: fmt.Errorf("drift: the database is not what the applied migrations produce: %s", d.summary()),
 			Next: "write a migration that makes the difference, or take it back in the database; --drift warn goes on all the same"}

@@ -79,6 +79,23 @@ func TestHazardGuard(t *testing.T) {
 	}
 }
 
+func TestHazardGuardWithoutRehearsal(t *testing.T) {
+	t.Parallel()
+	p := newProject(t)
+	p.engine.Hazards = migration.Fail
+	p.engine.Rehearse = func(context.Context, migration.Plan) (migration.Rehearsal, error) {
+		return migration.Rehearsal{Reason: "no room"}, nil
+	}
+	_, err := p.engine.Migrate(context.Background(), migration.MigrateOptions{})
+	if problem := p.refused(migration.Refused, err); !strings.Contains(problem.Error(), "no room") {
+		t.Error(problem)
+	}
+	p.engine.Hazards = migration.Warn
+	p.migrate(migration.MigrateOptions{})
+	p.engine.Hazards = migration.Fail // nothing is pending: there is nothing to refuse
+	p.migrate(migration.MigrateOptions{})
+}
+
 func TestDriftGuard(t *testing.T) {
 	t.Parallel()
 	differs := migration.Drift{State: "true", Differences: []migration.Change{{Kind: "index", Name: "i", Table: "users", What: "removed"}}}

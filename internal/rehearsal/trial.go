@@ -58,6 +58,10 @@ func try(ctx context.Context, copied *sqlite.Scratch, plan migration.Plan, known
 	}
 	result := t.result()
 	result.Ran = true
+	if _, refused := errors.AsType[*migration.StatementError](err); err != nil && !refused && ctx.Err() == nil {
+		// It is the rehearsal that failed, not the plan: a full disk, memory, a schema that is odd.
+		result.Ran, result.Reason, err = false, fmt.Sprintf("the rehearsal could not go on: %v", err), nil
+	}
 	return result, err
 }
 
