@@ -479,7 +479,7 @@ func (e *Engine) rehearse(ctx context.Context, result *Result, plan []Migration)
 // drift compares the live schema with what the applied files produce.
 func (e *Engine) drift(ctx context.Context, result *Result, files []Migration) error {
 	if e.Replay == nil || e.Drift == Off {
-		result.Drift = Drift{State: "unknown", Reason: "drift is not looked for"}
+		result.Drift = Drift{State: "unknown", Reason: DriftNotLookedFor}
 		return nil
 	}
 	if gone := result.Comparison.Missing; len(gone) > 0 {

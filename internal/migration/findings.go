@@ -1,6 +1,7 @@
 package migration
 
 import (
+	"encoding/json"
 	"strings"
 	"time"
 )
@@ -71,10 +72,20 @@ type Change struct {
 
 // Timing is how long one statement took on the copy.
 type Timing struct {
-	File string        `json:"file"`
-	Line int           `json:"line"`
-	Took time.Duration `json:"nanoseconds"`
-	Rows int64         `json:"rows"` // changed, those of triggers and foreign keys included
+	File string
+	Line int
+	Took time.Duration
+	Rows int64 // changed, those of triggers and foreign keys included
+}
+
+// MarshalJSON writes the time in seconds.
+func (t Timing) MarshalJSON() ([]byte, error) {
+	return json.Marshal(struct {
+		File    string  `json:"file"`
+		Line    int     `json:"line"`
+		Seconds float64 `json:"seconds"`
+		Rows    int64   `json:"rows"`
+	}{t.File, t.Line, t.Took.Seconds(), t.Rows})
 }
 
 // Estimate is how long the run may take on D1.
@@ -120,6 +131,9 @@ type Drift struct {
 	Differences []Change `json:"differences,omitempty"`
 	Cosmetic    []Change `json:"cosmetic,omitempty"` // written in another way, and the same to SQLite
 }
+
+// DriftNotLookedFor is the reason of a drift that nobody asked about.
+const DriftNotLookedFor = "drift is not looked for"
 
 // summary names the first few differences.
 func (d Drift) summary() string {
