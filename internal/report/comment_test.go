@@ -3,6 +3,7 @@ package report_test
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -112,10 +113,70 @@ func comments() map[string]report.Report {
 		"half_way": r("restore", migration.Result{Status: migration.Failure, Target: before, WorkerVersion: "v2", WorkerRolledBack: "v1"},
 			fails(migration.Problem{Kind: migration.Stopped, Err: errors.New("interrupted"), State: "the Worker was put back to version v1, the database was not restored: it is as it was before", Next: "run the same restore again"})),
 		"recorded": r("baseline", migration.Result{Status: migration.Baselined, Applied: files("0001_a.sql")}),
+		"rehearsed": r("status", migration.Result{Status: migration.Pending, Drift: migration.Drift{State: "false"}, Comparison: migration.Comparison{Applied: []string{"0001_a.sql"}, Pending: files("0002_orders.sql")},
+			Rehearsal: migration.Rehearsal{Ran: true, Rows: "one", Picture: pictured[:3], Changes: []migration.Change{{Kind: "table", Name: "orders", What: "added"}, {Kind: "column", Name: "display_name", Table: "users", What: "added"}},
+				Timings: []migration.Timing{{File: "0002_orders.sql", Line: 1, Took: 2 * time.Millisecond}}, Estimate: &migration.Estimate{Seconds: 0.2, Limit: 30, Assumption: "the rows are counted, and written at 10,000 a second"}}}, pullRequest, last("migrate")),
+		"hazards":         r("status", risky(migration.Pending), pullRequest, last("migrate")),
+		"hazards_applied": r("migrate", risky(migration.Applied), back),
+		"hazards_refused": r("status", risky(migration.Refusal), pullRequest, fails(migration.Problem{Kind: migration.Refused, File: "0003_tidy.sql", Line: 4, Err: errors.New("hazard cascade-delete: " + hazards()[0].Message),
+			State: "nothing was written", Next: "or, if it is meant, say so in front of the statement: -- d1-rewind:allow cascade-delete REASON"})),
+		"infos":            r("status", migration.Result{Status: migration.Pending, Hazards: infos(5), Comparison: migration.Comparison{Pending: files("0002_orders.sql")}, Rehearsal: migration.Rehearsal{Ran: true, Rows: "some"}}, pullRequest),
+		"drift":            r("status", migration.Result{Status: migration.UpToDate, Drift: different(14), Comparison: migration.Comparison{Applied: []string{"0001_a.sql"}}}, pullRequest),
+		"drift_refused":    r("migrate", migration.Result{Status: migration.Refusal, Drift: different(1), NotRun: files("0002_orders.sql")}, fails(migration.Problem{Kind: migration.Refused, Err: errors.New("drift: the database is not what the applied migrations produce"), State: "nothing was written"})),
+		"drift_unknown":    r("status", migration.Result{Status: migration.UpToDate, Drift: migration.Drift{State: "unknown", Reason: "0001_a.sql can't be replayed: no such table: x"}, Comparison: migration.Comparison{Applied: []string{"0001_a.sql"}}}, pullRequest),
+		"hostile_findings": r("status", poisoned(hostile), pullRequest),
 		"hostile": r("migrate", migration.Result{Status: migration.Failure, NotRun: files(hostile(1), hostile(2)), Comparison: migration.Comparison{Pending: files(hostile(1), hostile(2)), Edited: []string{hostile(3)}}},
 			fails(migration.Problem{Err: errors.New("near \"" + hostile(4) + "\": syntax error\n\n# Heading\n- [x] done"), File: hostile(2), Line: 1, SQL: "SELECT 1;\n```\n" + hostile(5), State: "nothing of this run was applied", Next: "mend it"}),
 			func(r *report.Report) { r.DatabaseName = hostile(6)[:60]; r.Run.Actor = "dependabot[bot]" }),
 	}
+}
+
+// risky is a run with hazards of all kinds.
+func risky(status migration.Status) migration.Result {
+	result := migration.Result{Status: status, Hazards: hazards(), Rehearsal: rehearsed("some"), Drift: migration.Drift{State: "false"}}
+	result.Comparison = migration.Comparison{Applied: []string{"0001_a.sql"}, Pending: files("0002_orders.sql", "0003_tidy.sql"), Edited: []string{"0001_a.sql"}, OutOfOrder: []string{"0002_orders.sql"}}
+	if status == migration.Applied {
+		result.Applied = result.Comparison.Pending
+	}
+	return result
+}
+
+// large is more than a comment takes.
+func large() migration.Result {
+	result := risky(migration.Pending)
+	result.Comparison.Pending = nil
+	for i := range 200 {
+		name := fmt.Sprintf("%04d_%s.sql", i, strings.Repeat("step", 10))
+		result.Comparison.Pending = append(result.Comparison.Pending, files(name)...)
+		for _, h := range hazards() {
+			h.File, h.Line, h.Message = name, i+1, strings.Repeat(h.Message+", ", 5)
+			result.Hazards = append(result.Hazards, h)
+		}
+		known := migration.Rowcount{Rows: int64(i), Known: true}
+		table := strings.Repeat("table", 10) + fmt.Sprint(i)
+		result.Rehearsal.Tables = append(result.Rehearsal.Tables, migration.Table{Name: table, Before: known, Cascaded: int64(i)})
+		result.Rehearsal.Changes = append(result.Rehearsal.Changes, migration.Change{Kind: "table", Name: table, What: "added", Detail: strings.Repeat("detail ", 20)})
+		result.Rehearsal.Timings = append(result.Rehearsal.Timings, migration.Timing{File: name, Line: 1, Took: time.Duration(i) * time.Second})
+		if i < 25 {
+			result.Rehearsal.Picture = append(result.Rehearsal.Picture, migration.Entity{Name: table, What: "added", Attributes: slices.Repeat([]migration.Attribute{{Name: table[:30], Type: "TEXT", What: "added"}}, 10)})
+		}
+	}
+	result.Drift = different(200)
+	return result
+}
+
+// poisoned has a hostile name wherever a name can be.
+func poisoned(name func(int) string) migration.Result {
+	n := name(9)
+	change := migration.Change{Kind: n, Name: n, Table: n, What: n, Detail: n}
+	entities := []migration.Entity{{Name: n, What: n, Attributes: []migration.Attribute{{Name: n, Type: n, What: n}}, References: []migration.Reference{{To: n, Columns: []string{n}, OnDelete: n, What: n}}}}
+	result := migration.Result{Status: migration.Pending, Comparison: migration.Comparison{Pending: files(n)}, Drift: migration.Drift{State: "true", Reason: n, Differences: []migration.Change{change}, Cosmetic: []migration.Change{change}},
+		Rehearsal: migration.Rehearsal{Ran: true, Rows: "all", Gaps: []string{n}, Tables: []migration.Table{{Name: n, Cascaded: 1}}, Changes: []migration.Change{change},
+			Timings: []migration.Timing{{File: n, Line: 1, Took: time.Second}}, Estimate: &migration.Estimate{Seconds: 90, Limit: 30, Assumption: n}, Picture: entities}}
+	for _, s := range []migration.Severity{migration.SeverityError, migration.SeverityWarning, migration.SeverityInfo} {
+		result.Hazards = append(result.Hazards, migration.Hazard{Code: n, Severity: s, File: n, Line: 1, Message: n, Advice: n}, migration.Hazard{Code: n, Severity: s, File: n, Message: n, Advice: n, Allowed: n})
+	}
+	return result
 }
 
 // However much there is to say, the comment fits, and what somebody needs at night is in it.
@@ -151,6 +212,17 @@ func TestCommentFits(t *testing.T) {
 			}
 		}
 	}
+	for _, name := range []string{"hazards", "hazards_applied"} {
+		r := all[name]
+		found := large()
+		r.Result.Hazards, r.Result.Drift, r.Result.Rehearsal, r.Result.Comparison.Pending = found.Hazards, found.Drift, found.Rehearsal, found.Comparison.Pending
+		for _, room := range []int{commentRoom, 30000, 12000, 5000} {
+			text := report.Markdown(r, room)
+			if len(text) > room || !strings.Contains(text, "serious hazards") || !strings.Contains(text, r.Rollback) || !strings.Contains(text, "run 42") {
+				t.Errorf("%s: %d bytes in a room of %d lack verdict, way back or footer:\n%.500s", name, len(text), room, text)
+			}
+		}
+	}
 	endless := all["applied"]
 	endless.Rollback = "gh workflow run " + strings.Repeat("x", 70000)
 	if text := report.Markdown(endless, commentRoom); len(text) > commentRoom || !strings.Contains(text, "2 migrations applied") || !strings.Contains(text, "run 42") {
@@ -158,6 +230,38 @@ func TestCommentFits(t *testing.T) {
 	}
 	if small := report.Markdown(all["applied"], 1500); !strings.Contains(small, all["applied"].Rollback) || strings.Contains(small, "Worker version") {
 		t.Errorf("where room is short, details give way:\n%s", small)
+	}
+}
+
+// Where room is short, the picture gives way first, and hazards last.
+func TestGivesWay(t *testing.T) {
+	t.Parallel()
+	r := comments()["hazards"]
+	order := []string{"```mermaid", "Timings: ", "Schema: ", "Rows on the copy", "🔵 1 info", "not rehearsed: ", "cascade-delete"}
+	last := -1
+	for room := len(report.Markdown(r, 0)); room > 1500; room -= 50 {
+		text := report.Markdown(r, room)
+		gone := 0
+		for i, part := range order {
+			if !strings.Contains(text, part) {
+				gone = i + 1
+			}
+		}
+		for _, part := range order[:gone] {
+			if strings.Contains(text, part) {
+				t.Errorf("in %d bytes %q is there, and what is worth more is not", room, part)
+			}
+		}
+		if gone < last {
+			t.Errorf("in %d bytes more is there than in more room", room)
+		}
+		last = gone
+		if note := "Some details do not fit here"; gone > 0 && len(text)+len(note) < room-60 && !strings.Contains(text, note) {
+			t.Errorf("in %d bytes nothing says that something is missing:\n%s", room, text)
+		}
+	}
+	if last < len(order)-1 {
+		t.Errorf("only %d parts gave way", last)
 	}
 }
 
@@ -216,6 +320,25 @@ func TestEssence(t *testing.T) {
 	edited.Result.Comparison.Pending = []migration.Migration{other}
 	if report.Essence(pending) == report.Essence(edited) {
 		t.Error("a file of other content is no news")
+	}
+	hazards := comments()["hazards"]
+	slower := comments()["hazards"]
+	slower.Result.Rehearsal.Timings = []migration.Timing{{File: "0002_orders.sql", Line: 1, Took: time.Hour}}
+	slower.Result.Rehearsal.Estimate = &migration.Estimate{Seconds: 31}
+	for i, h := range slower.Result.Hazards {
+		if h.Code == migration.CodeTimeLimit {
+			slower.Result.Hazards[i].Message = "the run may take 46.1 s"
+		}
+	}
+	if report.Essence(hazards) != report.Essence(slower) {
+		t.Error("another time on the copy is news")
+	}
+	if text := report.Markdown(slower, 0); !strings.Contains(text, "46.1 s") {
+		t.Error("the essence has changed the report")
+	}
+	slower.Result.Hazards[0].Allowed = "it is meant"
+	if report.Essence(hazards) == report.Essence(slower) {
+		t.Error("a hazard that is allowed is no news")
 	}
 	for name, other := range comments() {
 		if name != "up_to_date" && report.Essence(other) == report.Essence(r) {

@@ -36,20 +36,35 @@ func Markdown(r Report, room int) string {
 	shown := rows[:min(len(rows), rowsShown)]
 	parts := append([]part{{text: verdict}}, r.problem()...)
 	parts = append(parts,
-		part{text: r.checkTable(), gives: 1},
-		part{text: r.table(shown), gives: 1},
-		part{text: r.wayBack()},
-		part{text: r.release()},
-		part{text: r.facts(), gives: 2},
+		part{text: r.checkTable(), gives: givesTable},
+		part{text: r.table(shown), gives: givesTable},
+	)
+	wayBack, found := []part{{text: r.wayBack()}, {text: r.release()}}, append(append(r.hazardParts(), r.driftPart()), r.effectParts()...)
+	if r.Rollback != "" { // what has happened is undone before it is studied
+		parts = append(append(parts, wayBack...), found...)
+	} else {
+		parts = append(append(parts, found...), wayBack...)
+	}
+	parts = append(parts,
+		part{text: r.facts(), gives: givesFacts},
 		part{fold: true},
-		part{text: r.fallback(), gives: 2},
+		part{text: r.fallback(), gives: givesFacts},
 		part{text: r.footer()},
 	)
-	left := shorten(parts, room)
+	left, gave := shorten(parts, room)
 	var b strings.Builder
-	for _, p := range parts {
+	const note = "Some details do not fit here; the log has more of them.\n\n"
+	gave = gave && left >= len(note)
+	if gave {
+		left -= len(note)
+	}
+	for i, p := range parts {
+		if gave && i == len(parts)-1 {
+			b.WriteString(note)
+		}
 		if p.fold {
 			p.text = r.more(rows[len(shown):], left)
+			left -= len(p.text)
 		}
 		b.WriteString(p.text)
 	}
@@ -81,27 +96,26 @@ type part struct {
 	fold  bool // where the rows stand that are not shown at once
 }
 
-// mostGives is the highest part.gives.
-const mostGives = 3
-
-// shorten lets parts give way until they fit into room (0: any), and returns what is left.
-func shorten(parts []part, room int) (left int) {
+// shorten lets parts give way until they fit into room (0: any), and returns what is left and
+// whether any gave way.
+func shorten(parts []part, room int) (left int, gave bool) {
 	if room <= 0 {
-		return 1 << 30
+		return 1 << 30, false
 	}
 	left = room
 	for _, p := range parts {
 		left -= len(p.text)
 	}
-	for gives := mostGives; gives > 0 && left < 0; gives-- {
+	for gives := givesPicture; gives > 0 && left < 0; gives-- {
 		for i := range parts {
 			if parts[i].gives == gives {
+				gave = gave || parts[i].text != ""
 				left += len(parts[i].text)
 				parts[i].text = ""
 			}
 		}
 	}
-	return left
+	return left, gave
 }
 
 // Essence is what the report says but for when, in which run and for which commit: of two
@@ -112,6 +126,13 @@ func Essence(r Report) string {
 		content += m.SHA256
 	}
 	r.At, r.Run, r.Result.Elapsed = time.Time{}, Run{Repository: r.Run.Repository, RestoreWorkflow: r.Run.RestoreWorkflow}, 0
+	r.Result.Rehearsal.Timings, r.Result.Rehearsal.Estimate = nil, nil
+	r.Result.Hazards = slices.Clone(r.Result.Hazards)
+	for i, h := range r.Result.Hazards {
+		if h.Code == migration.CodeTimeLimit { // it says how long
+			r.Result.Hazards[i].Message = ""
+		}
+	}
 	if r.Rollback == "" { // the bookmark of now, which changes with every write
 		r.Result.Bookmark, r.Result.WorkerVersion = "", ""
 	}
@@ -136,6 +157,10 @@ func (r Report) headline() (mark, words string) {
 		return "❌", "interrupted, nothing was written"
 	case p.Kind == migration.Refused && held > 0 && (r.Command == "status" || r.Command == "migrate"):
 		return "⏸️", count(held) + " held, because a restore undid " + pronoun(held)
+	case p.Kind == migration.Refused && slices.ContainsFunc(r.Hazards(), r.IsError):
+		return "⛔", migration.Count(r.serious(), "serious hazard") + ", refused: nothing was written"
+	case p.Kind == migration.Refused && res.Drift.State == drifted:
+		return "⛔", "drift, refused: nothing was written"
 	case p.Kind == migration.Refused:
 		return "⛔", escape(r.Command) + " refused, nothing was written"
 	case p.Kind == migration.Usage && p.File != "":
@@ -160,9 +185,13 @@ func (r Report) headline() (mark, words string) {
 	if slices.ContainsFunc(r.Checks, func(c Check) bool { return !c.OK }) {
 		return "❌", escape(r.Verdict())
 	}
+	done, todo, found := "✅", "🟡", r.findings()
+	if found != "" {
+		done, todo = "⚠️", "⚠️"
+	}
 	switch {
 	case res.Status == migration.Offline:
-		return "🟡", fmt.Sprintf("%s checked, the database was not asked", count(len(res.Checked)))
+		return todo, fmt.Sprintf("%s checked, the database was not asked", count(len(res.Checked))) + found
 	case r.Command == "restore" && res.Status == migration.Restored && len(res.Holding) > 0:
 		switch undone, holding := len(res.Undone), len(res.Holding); undone {
 		case 0:
@@ -179,13 +208,15 @@ func (r Report) headline() (mark, words string) {
 	case r.Command == "restore" && res.Status == migration.Restored:
 		return "⏪", "restored"
 	case r.Command == "migrate" && res.Status == migration.Applied:
-		return "✅", count(len(res.Applied)) + " applied"
+		return done, count(len(res.Applied)) + " applied" + found
+	case r.Command == "status" && res.Status == migration.Pending && found != "":
+		return todo, count(len(res.Comparison.Pending)) + " pending" + found
 	case r.Command == "status" && res.Status == migration.Pending:
-		return "🟡", fmt.Sprintf("%s pending, %d applied", count(len(res.Comparison.Pending)), len(res.Comparison.Applied))
+		return todo, fmt.Sprintf("%s pending, %d applied", count(len(res.Comparison.Pending)), len(res.Comparison.Applied))
 	case res.Status == migration.Pending:
-		return "🟡", escape(r.Verdict())
+		return todo, escape(r.Verdict())
 	default:
-		return "✅", escape(r.Verdict())
+		return done, escape(r.Verdict())
 	}
 }
 
@@ -222,7 +253,7 @@ func (r Report) problem() []part {
 	}
 	parts := []part{{text: "**" + label + ":** " + what + "\n\n"}}
 	if p.SQL != "" {
-		parts = append(parts, part{text: fence("sql", clip(p.SQL, said)), gives: mostGives})
+		parts = append(parts, part{text: fence("sql", clip(p.SQL, said)), gives: givesSQL})
 	}
 	if p.State != "" {
 		parts = append(parts, part{text: "**State:** " + short(p.State, said) + "\n\n"})
@@ -269,7 +300,9 @@ func (r Report) rows() []row {
 			case state == "applied" || state == "recorded":
 			case p != nil && p.File == m.Name:
 				one.state, one.line, one.order = "failed", p.Line, 0
-				if r.Command == "status" || r.Result.DryRun {
+				if p.Kind == migration.Refused {
+					one.state = "refused"
+				} else if r.Command == "status" || r.Result.DryRun {
 					one.state = "would fail"
 				}
 			case slices.Contains(unclear, m.Name):
@@ -317,13 +350,19 @@ func (r Report) rows() []row {
 	return rows
 }
 
-const tableHead = "| Migration | Statements | State |\n| --- | --- | --- |\n"
+// tableHead has a column for hazards where there are any.
+func (r Report) tableHead() string {
+	if len(r.Result.Hazards) > 0 {
+		return "| Migration | Statements | State | Hazards |\n| --- | --- | --- | --- |\n"
+	}
+	return "| Migration | Statements | State |\n| --- | --- | --- |\n"
+}
 
 func (r Report) table(rows []row) string {
 	if len(rows) == 0 {
 		return ""
 	}
-	text := tableHead
+	text := r.tableHead()
 	for _, one := range rows {
 		text += r.tableRow(one)
 	}
@@ -342,6 +381,9 @@ func (r Report) tableRow(one row) string {
 	if one.line > 0 {
 		state += fmt.Sprintf(", line %d", one.line)
 	}
+	if len(r.Result.Hazards) > 0 {
+		state += " | " + r.hazardCounts(one.name)
+	}
 	return fmt.Sprintf("| %s | %s | %s |\n", name, statements, state)
 }
 
@@ -351,7 +393,7 @@ func (r Report) more(rows []row, room int) string {
 		return ""
 	}
 	const end, note = "\n</details>\n\n", "…and %d more: the log names them all.\n"
-	head := fmt.Sprintf("<details><summary>%s more</summary>\n\n", migration.Count(len(rows), "migration")) + tableHead
+	head := fmt.Sprintf("<details><summary>%s more</summary>\n\n", migration.Count(len(rows), "migration")) + r.tableHead()
 	text, room := head, room-len(head)-len(end)-len(note)-20
 	for i, one := range rows {
 		line := r.tableRow(one)
@@ -510,6 +552,9 @@ func (r Report) facts() string {
 	}
 	if v := r.Result.WorkerVersion; v != "" && r.Command != "status" && r.Result.WorkerRolledBack == "" {
 		lines = append(lines, "Worker version deployed when the run began: "+code(clip(v, 100)))
+	}
+	if text := r.copied(); text != "" {
+		lines = append(lines, text)
 	}
 	notes := r.Notes()
 	if r.Command == "restore" { // the table has them

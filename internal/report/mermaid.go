@@ -48,6 +48,7 @@ func Mermaid(entities []migration.Entity) string {
 		if len(e.Attributes) > 0 {
 			b.WriteString(" {\n")
 			for _, a := range e.Attributes {
+				a.What = unlessWhole(e, a.What)
 				b.WriteString("        " + attributeLine(a) + "\n")
 			}
 			b.WriteString("    }")
@@ -57,6 +58,7 @@ func Mermaid(entities []migration.Entity) string {
 	for i, e := range entities {
 		for _, r := range e.References {
 			if parent := entityNamed(entities, r.To); parent >= 0 {
+				r.What = unlessWhole(e, r.What)
 				fmt.Fprintf(&b, "    t%d %s t%d : \"%s\"\n", parent+1, cardinality(e, r), i+1, referenceLabel(r))
 			}
 		}
@@ -65,6 +67,14 @@ func Mermaid(entities []migration.Entity) string {
 		return ""
 	}
 	return strings.TrimSuffix(b.String(), "\n")
+}
+
+// unlessWhole leaves out what is said of the table as a whole.
+func unlessWhole(e migration.Entity, what string) string {
+	if e.What == what && what != "changed" {
+		return ""
+	}
+	return what
 }
 
 // entityNamed finds the parent that a foreign key names, in whatever case.
@@ -181,7 +191,8 @@ func word(s string) (w string, same bool) {
 	if len(w) >= 2 && strings.Contains(" pk fk uk ", " "+strings.ToLower(w[:2])+" ") && (len(w) == 2 || strings.ContainsAny(w[2:3], "-()")) {
 		w = w[:2] + "_" + w[2:]
 	}
-	return w, w == s
+	emphasis := len(w) > 2 && w[0] == '_' && w[len(w)-1] == '_' // it is Markdown, too
+	return w, w == s && !emphasis
 }
 
 // drawn is s within quotes: letters, digits and what separates them stay, everything else is

@@ -21,8 +21,8 @@ var pictured = []migration.Entity{
 	{Name: "orders", What: "added", Attributes: []migration.Attribute{
 		{Name: "id", Type: "INTEGER", Primary: true, What: "added"}, {Name: "user_id", Type: "INTEGER", Foreign: true, What: "added"}, {Name: "placed at", Type: "", What: "added"}},
 		References: []migration.Reference{{To: "Users", Columns: []string{"user_id"}, OnDelete: "CASCADE", What: "added"}}},
-	{Name: "profiles", Attributes: []migration.Attribute{{Name: "user_id", Type: "INTEGER", Primary: true, Foreign: true}, {Name: "pk", Type: "TEXT"}},
-		References: []migration.Reference{{To: "users", Columns: []string{"user_id"}, OnDelete: "SET NULL", Optional: true}, {To: "not shown", Columns: []string{"pk"}}}},
+	{Name: "profiles", Attributes: []migration.Attribute{{Name: "user_id", Type: "INTEGER", Primary: true, Foreign: true}, {Name: "pk", Type: "TEXT"}, {Name: "region", Type: "TEXT", Foreign: true, What: "added"}},
+		References: []migration.Reference{{To: "users", Columns: []string{"user_id"}, OnDelete: "SET NULL", Optional: true}, {To: "Users", Columns: []string{"region"}, What: "added"}, {To: "not shown", Columns: []string{"pk"}}}},
 	{Name: "sessions", What: "removed", Attributes: []migration.Attribute{{Name: "token", Type: "BLOB", Primary: true, What: "removed"}, {Name: "user_id", Type: "INTEGER", Foreign: true, What: "removed"}},
 		References: []migration.Reference{{To: "users", Columns: []string{"user_id"}, OnDelete: "CASCADE", What: "removed"}}},
 }
@@ -102,21 +102,23 @@ func TestMermaid(t *testing.T) {
         DECIMAL(10_2) balance "🟨 changed"
     }
     t2["🟩 orders (added)"] {
-        INTEGER id PK "🟩 added"
-        INTEGER user_id FK "🟩 added"
-        _ placed_at "🟩 placed at (added)"
+        INTEGER id PK
+        INTEGER user_id FK
+        _ placed_at "placed at"
     }
     t3["profiles"] {
         INTEGER user_id PK, FK
         TEXT pk_ "pk"
+        TEXT region FK "🟩 added"
     }
     t4["🟥 sessions (removed)"] {
-        BLOB token PK "🟥 removed"
-        INTEGER user_id FK "🟥 removed"
+        BLOB token PK
+        INTEGER user_id FK
     }
-    t1 ||--o{ t2 : "🟩 user_id, ON DELETE CASCADE (added)"
+    t1 ||--o{ t2 : "user_id, ON DELETE CASCADE"
     t1 |o--o| t3 : "user_id, ON DELETE SET NULL"
-    t1 ||--o{ t4 : "🟥 user_id, ON DELETE CASCADE (removed)"`
+    t1 ||--o{ t3 : "🟩 region (added)"
+    t1 ||--o{ t4 : "user_id, ON DELETE CASCADE"`
 	if diff := cmp.Diff(want, report.Mermaid(pictured)); diff != "" {
 		t.Error(diff)
 	}

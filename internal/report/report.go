@@ -150,8 +150,8 @@ func (r Report) Outputs() []Output {
 		{"missing", j(list(r.Result.Comparison.Missing))},
 		{"applied-count", fmt.Sprint(len(applied))},
 		{"pending-count", fmt.Sprint(len(pending))},
-		{"hazards", "[]"},
-		{"drift", "unknown"},
+		{"hazards", r.hazardsJSON()},
+		{"drift", r.driftState()},
 		{"worker-version", r.Result.WorkerVersion},
 		{"rollback-command", r.Rollback},
 		{"comment-url", r.CommentURL},
@@ -187,7 +187,7 @@ func JSON(r Report) []byte {
 	if c.Duplicates == nil {
 		document["duplicates"] = [][]string{}
 	}
-	document["rehearsal"] = r.Result.Rehearsal
+	r.findingsJSON(document)
 	document["dryRun"] = r.Result.DryRun
 	if len(r.Result.Unclear) > 0 {
 		document["unclear"] = names(r.Result.Unclear)
@@ -231,7 +231,7 @@ func JSON(r Report) []byte {
 	}
 	data, err := json.MarshalIndent(document, "", "  ")
 	if err != nil {
-		panic(err) // strings, numbers and lists of them only
+		panic(err) // strings, finite numbers and lists of them only
 	}
 	return append(data, '\n')
 }
@@ -246,6 +246,13 @@ func camel(name string) string {
 
 // Verdict is the outcome in one line.
 func (r Report) Verdict() string {
+	if r.Err == nil && (r.Command == "status" || r.Command == "migrate") {
+		return r.outcome() + r.findings()
+	}
+	return r.outcome()
+}
+
+func (r Report) outcome() string {
 	res := r.Result
 	switch {
 	case r.Err != nil:
@@ -286,8 +293,11 @@ func (r Report) Verdict() string {
 	}
 }
 
-// NotRehearsed begins the note that says why there was no rehearsal.
-const NotRehearsed = "not rehearsed: "
+// What notes begin with that say what is not known.
+const (
+	NotRehearsed = "not rehearsed: " // why there was no rehearsal, or what it left out
+	DriftUnknown = "drift unknown: "
+)
 
 const (
 	noteUndone  = "undone by the restore: "
@@ -304,11 +314,19 @@ func (r Report) Notes() []string {
 			notes = append(notes, fmt.Sprintf(format, strings.Join(list, ", ")))
 		}
 	}
-	add("missing: applied, but the file is gone: %s", c.Missing)
-	add("edited since applied (the database keeps the old content): %s", c.Edited)
-	add("out of order: pending, but sorted before an applied one: %s", c.OutOfOrder)
+	// Where there was a rehearsal these are hazards, and said once.
+	unsaid := func(code string, names []string) []string {
+		return slices.DeleteFunc(slices.Clone(names), func(name string) bool {
+			return slices.ContainsFunc(r.Result.Hazards, func(h migration.Hazard) bool { return h.Code == code && h.File == name })
+		})
+	}
+	add("missing: applied, but the file is gone: %s", unsaid(migration.CodeMissing, c.Missing))
+	add("edited since applied (the database keeps the old content): %s", unsaid(migration.CodeEdited, c.Edited))
+	add("out of order: pending, but sorted before an applied one: %s", unsaid(migration.CodeOutOfOrder, c.OutOfOrder))
 	for _, d := range c.Duplicates {
-		add("same number: %s", d)
+		if len(unsaid(migration.CodeDuplicateNumber, d)) == len(d) {
+			add("same number: %s", d)
+		}
 	}
 	if c.HoldEnded != "" {
 		notes = append(notes, c.HoldEnded)
@@ -330,6 +348,12 @@ func (r Report) Notes() []string {
 	}
 	if reason := r.Result.Rehearsal.Reason; reason != "" && (len(r.Result.Applied) > 0 || len(c.Pending) > 0) && r.Command != "baseline" {
 		notes = append(notes, NotRehearsed+reason)
+	}
+	for _, gap := range r.Result.Rehearsal.Gaps {
+		notes = append(notes, NotRehearsed+gap)
+	}
+	if d := r.Result.Drift; d.State == "unknown" && d.Reason != "" && d.Reason != migration.DriftNotLookedFor {
+		notes = append(notes, DriftUnknown+d.Reason)
 	}
 	if r.Result.WorkerRolledBack != "" {
 		notes = append(notes, fmt.Sprintf("the Worker was put back to version %s (before: %s)", r.Result.WorkerRolledBack, r.Result.WorkerVersion))

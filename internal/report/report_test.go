@@ -3,6 +3,8 @@ package report_test
 import (
 	"errors"
 	"flag"
+	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -81,11 +83,59 @@ func reports() map[string]report.Report {
 			at := time.Date(2026, 11, 24, 10, 0, 0, 0, time.UTC)
 			r.Info = &migration.Info{Bookmark: before, At: at, Kept: &migration.Kept{Copies: 2, Bytes: 8192, Limit: 4 << 30, Oldest: before, Since: at}}
 		}),
+		"hazards": r("status", migration.Result{Status: migration.Pending, Hazards: hazards(), Drift: migration.Drift{State: "false", Cosmetic: []migration.Change{{Kind: "table", Name: "users", What: "changed"}}},
+			Rehearsal: rehearsed("one"), Comparison: migration.Comparison{Applied: []string{"0001_a.sql"}, Pending: files("0002_orders.sql", "0003_tidy.sql"), Edited: []string{"0001_a.sql"}, OutOfOrder: []string{"0002_orders.sql"}}}),
+		"infos": r("migrate", migration.Result{Status: migration.Pending, DryRun: true, NotRun: files("0002_orders.sql"), Comparison: migration.Comparison{Pending: files("0002_orders.sql")}, Hazards: infos(5),
+			Rehearsal: migration.Rehearsal{Ran: true, Rows: "all"}}),
+		"drift": r("status", migration.Result{Status: migration.UpToDate, Comparison: migration.Comparison{Applied: []string{"0001_a.sql"}}, Drift: different(14)}),
+		"drift_unknown": r("status", migration.Result{Status: migration.UpToDate, Comparison: migration.Comparison{Applied: []string{"0001_a.sql"}},
+			Drift: migration.Drift{State: "unknown", Reason: "0000_gone.sql is applied, but its file is gone"}}),
 		"doctor": r("doctor", migration.Result{}, func(r *report.Report) {
 			r.Result.Bookmark = ""
 			r.Checks = []report.Check{{Name: "configuration", OK: true, Detail: "fine"}, {Name: "database", Detail: "damaged", Next: "move it away"}}
 		}),
 	}
+}
+
+// hazards has one of each kind.
+func hazards() []migration.Hazard {
+	return []migration.Hazard{
+		{Code: migration.CodeCascadeDelete, Severity: migration.SeverityError, File: "0003_tidy.sql", Line: 4, Message: `DROP TABLE "users" deletes 3,400 rows of "sessions" by ON DELETE CASCADE`,
+			Advice: "rebuild the table under its own name with PRAGMA defer_foreign_keys = on, or drop the foreign key first"},
+		{Code: migration.CodeDropTable, Severity: migration.SeverityError, File: "0003_tidy.sql", Line: 4, Message: `the table "users" goes, with its 1,200 rows`, Advice: "take it out of the Worker first",
+			Allowed: "the Worker stopped using it in March"},
+		{Code: migration.CodeOutOfOrder, Severity: migration.SeverityWarning, File: "0002_orders.sql", Message: "pending, but sorted before one that is applied", Advice: "give it a number behind the applied ones"},
+		{Code: migration.CodeEdited, Severity: migration.SeverityWarning, File: "0001_a.sql", Message: "edited since it was applied", Advice: "undo the edit and write a new migration"},
+		{Code: migration.CodeTimeLimit, Severity: migration.SeverityWarning, Message: "the run may take 45.2 s"},
+		{Code: migration.CodeTriggerTransport, Severity: migration.SeverityInfo, File: "0002_orders.sql", Line: 12, Message: "wrangler could not send this trigger", Advice: "nothing to do here"},
+	}
+}
+
+func infos(n int) (list []migration.Hazard) {
+	for i := range n {
+		list = append(list, migration.Hazard{Code: []string{migration.CodeTriggerTransport, migration.CodeAllowUnused}[i/(n-1)], Severity: migration.SeverityInfo, File: "0002_orders.sql", Line: i + 1, Message: "good to know", Advice: "nothing"})
+	}
+	return list
+}
+
+// rehearsed is what a rehearsal of two migrations finds.
+func rehearsed(rows string) migration.Rehearsal {
+	known := func(n int64) migration.Rowcount { return migration.Rowcount{Rows: n, Known: true} }
+	return migration.Rehearsal{Ran: true, Rows: rows, Gaps: []string{`the table "search" is of a module that only D1 has`},
+		Tables: []migration.Table{{Name: "users", Before: known(1200)}, {Name: "sessions", Before: known(3400), After: known(0), Cascaded: 3400}, {Name: "profiles", Before: known(12), After: known(12), Nulled: 10, Orphans: 2},
+			{Name: "events", Before: migration.Rowcount{Rows: 1000000, Known: true, More: true}, After: known(1000001)}, {Name: "unchanged", Before: known(5), After: known(5)}, {Name: "new", After: known(0)}},
+		Changes:  []migration.Change{{Kind: "table", Name: "orders", What: "added"}, {Kind: "column", Name: "name", Table: "users", What: "removed"}, {Kind: "index", Name: "users_email", Table: "users", What: "changed", Detail: "unique before"}},
+		Timings:  []migration.Timing{{File: "0002_orders.sql", Line: 1, Took: 2 * time.Millisecond}, {File: "0003_tidy.sql", Line: 4, Took: 1520 * time.Millisecond, Rows: 4600}},
+		Estimate: &migration.Estimate{Seconds: 45.2, Limit: 30, Assumption: "1 real row stands for 1,200"}, Picture: pictured}
+}
+
+// different is a database that somebody has changed by hand.
+func different(n int) migration.Drift {
+	d := migration.Drift{State: "true", Cosmetic: []migration.Change{{Kind: "view", Name: "v", What: "changed"}}}
+	for i := range n {
+		d.Differences = append(d.Differences, migration.Change{Kind: "index", Name: fmt.Sprintf("by_hand_%d", i), What: "added", Detail: "by nobody's migration"})
+	}
+	return d
 }
 
 func TestGolden(t *testing.T) {
@@ -98,6 +148,9 @@ func TestGolden(t *testing.T) {
 	for name, r := range comments() {
 		golden(t, "comment_"+name+".md", report.Markdown(r, commentRoom))
 	}
+	cut := comments()["hazards"]
+	cut.Result = large()
+	golden(t, "comment_large.md", report.Markdown(cut, 32000))
 }
 
 func golden(t *testing.T, name, got string) {
@@ -135,5 +188,47 @@ func TestUntrusted(t *testing.T) {
 	}
 	if coloured := report.Text(reports()["applied"], true); !strings.Contains(coloured, "\x1b[32m") {
 		t.Errorf("no colour in %q", coloured)
+	}
+}
+
+// What is a hazard is no note as well; what is not remains one.
+func TestSaidOnce(t *testing.T) {
+	t.Parallel()
+	c := migration.Comparison{Missing: []string{"0000_gone.sql"}, Edited: []string{"0001_a.sql", "0002_b.sql"}, OutOfOrder: []string{"0003_c.sql"}, Duplicates: [][]string{{"0004_d.sql", "0004_e.sql"}, {"0005_f.sql", "0005_g.sql"}}}
+	r := report.Report{Command: "status", Result: migration.Result{Comparison: c}}
+	want := []string{"missing: applied, but the file is gone: 0000_gone.sql", "edited since applied (the database keeps the old content): 0001_a.sql, 0002_b.sql",
+		"out of order: pending, but sorted before an applied one: 0003_c.sql", "same number: 0004_d.sql, 0004_e.sql", "same number: 0005_f.sql, 0005_g.sql"}
+	if diff := cmp.Diff(want, r.Notes()); diff != "" {
+		t.Error(diff)
+	}
+	r.Result.Hazards = []migration.Hazard{{Code: migration.CodeMissing, File: "0000_gone.sql"}, {Code: migration.CodeEdited, File: "0001_a.sql"}, {Code: migration.CodeOutOfOrder, File: "0003_c.sql"},
+		{Code: migration.CodeDuplicateNumber, File: "0004_e.sql"}}
+	if diff := cmp.Diff([]string{"edited since applied (the database keeps the old content): 0002_b.sql", "same number: 0005_f.sql, 0005_g.sql"}, r.Notes()); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestFindingsOutputs(t *testing.T) {
+	t.Parallel()
+	output := func(r report.Report, name string) string {
+		for _, o := range r.Outputs() {
+			if o.Name == name {
+				return o.Value
+			}
+		}
+		return "no such output"
+	}
+	r := report.Report{Command: "status", Directory: "packages/api/migrations"}
+	if h, d := output(r, "hazards"), output(r, "drift"); h != "[]" || d != "unknown" {
+		t.Errorf("without a rehearsal: hazards %s, drift %s", h, d)
+	}
+	r.Result.Hazards, r.Result.Drift.State = hazards()[1:2], "false"
+	want := `[{"code":"drop-table","severity":"error","file":"packages/api/migrations/0003_tidy.sql","line":4,"message":"the table \"users\" goes, with its 1,200 rows","advice":"take it out of the Worker first","allowed":"the Worker stopped using it in March"}]`
+	if diff := cmp.Diff(want, output(r, "hazards")); diff != "" || output(r, "drift") != "false" {
+		t.Errorf("drift %s, hazards %s", output(r, "drift"), diff)
+	}
+	r.Result.Rehearsal = migration.Rehearsal{Ran: true, Estimate: &migration.Estimate{Seconds: math.Inf(1)}, Picture: pictured}
+	if document := string(report.JSON(r)); strings.Contains(document, "estimate") || !strings.Contains(document, `"diagram": "erDiagram`) {
+		t.Errorf("an estimate without end is no number:\n%s", document)
 	}
 }

@@ -17,11 +17,16 @@ func Text(r Report, colour bool) string {
 	var b strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
 	if r.Err == nil {
-		line("%s", paint(green, Printable(r.Verdict())))
+		colour := green
+		if r.findings() != "" {
+			colour = yellow
+		}
+		line("%s", paint(colour, Printable(r.Verdict())))
 	}
 	for _, m := range r.listed() {
 		line("  %s  %s", m.mark, Printable(m.name)+m.detail)
 	}
+	b.WriteString(r.findingsText(paint))
 	for _, note := range r.Notes() {
 		line("%s %s", paint(yellow, "note:"), Printable(note))
 	}
@@ -147,6 +152,7 @@ const (
 	red    colourCode = "31"
 	green  colourCode = "32"
 	yellow colourCode = "33"
+	cyan   colourCode = "36"
 )
 
 func painter(on bool) func(colourCode, string) string {
