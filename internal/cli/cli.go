@@ -279,12 +279,42 @@ func annotations(r report.Report) []github.Annotation {
 		list = append(list, github.Annotation{Severity: github.Error, Title: title,
 			Message: fmt.Sprintf("%s pending, and exit-code: true asks for a failure then", migration.Count(len(r.PendingNames()), "migration"))})
 	}
+	list = append(list, hazardAnnotations(r, title)...)
+	if drift := r.DriftSummary(); drift != "" {
+		list = append(list, github.Annotation{Severity: github.Warning, Title: title, Message: clip(drift)})
+	}
 	for _, note := range r.Notes() {
 		severity := github.Warning
-		if strings.HasPrefix(note, report.NotRehearsed) {
+		if strings.HasPrefix(note, report.NotRehearsed) || strings.HasPrefix(note, report.DriftUnknown) {
 			severity = github.Notice // GitHub shows ten warnings
 		}
 		list = append(list, github.Annotation{Severity: severity, Title: title, Message: clip(note)})
+	}
+	return list
+}
+
+// hazardAnnotations are the hazards beside their lines. GitHub shows ten of a kind; the log has
+// the others.
+func hazardAnnotations(r report.Report, title string) []github.Annotation {
+	var list []github.Annotation
+	shown := map[github.Severity]int{}
+	for _, h := range r.Hazards() { // the worst first
+		if r.IsError(h) {
+			continue // it is there already
+		}
+		severity, more := github.Notice, h.Advice
+		switch {
+		case h.Allowed != "":
+			more = "allowed: " + h.Allowed
+		case h.Severity == migration.SeverityError:
+			severity = github.Error
+		case h.Severity == migration.SeverityWarning:
+			severity = github.Warning
+		}
+		if shown[severity]++; shown[severity] > 10 {
+			continue
+		}
+		list = append(list, github.Annotation{Severity: severity, File: h.File, Line: h.Line, Title: title + ": " + h.Code, Message: strings.TrimSpace(clip(h.Message) + "\n" + clip(more))})
 	}
 	return list
 }
