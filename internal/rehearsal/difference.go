@@ -14,10 +14,9 @@ import (
 // behind it, and then by view. What means the same and is written in another way is cosmetic;
 // white space, comments, quotes and the case of keywords are nothing at all.
 func (m model) diff(to model) (differences, cosmetic []migration.Change) {
-	d := &differ{known: maps.Clone(m.names)}
-	maps.Copy(d.known, to.names)
-	for name := range rowids {
-		d.known[name] = true
+	d := &differ{known: map[string]bool{}}
+	for _, names := range []map[string]bool{m.names, to.names, rowids} {
+		maps.Copy(d.known, names)
 	}
 	both(m.tables, to.tables, func(t table) string { return t.name }, func(a, b *table) {
 		d.table(a, b)

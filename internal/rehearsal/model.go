@@ -111,7 +111,12 @@ func readModel(read reader, except ...string) (model, error) {
 	if err != nil {
 		return m, err
 	}
-	texts := map[string]string{} // of indexes, by folded name
+	for _, v := range objects.Values {
+		for _, shadow := range shadows(v[1].(string), text(v[3])) {
+			out[shadow] = true
+		}
+	}
+	texts := map[string]string{} // of tables and indexes, by kind and folded name
 	for _, v := range objects.Values {
 		kind, name, owner, sql := v[0].(string), v[1].(string), v[2].(string), text(v[3])
 		if out[fold(owner)] || out[fold(name)] {
@@ -150,6 +155,24 @@ func readModel(read reader, except ...string) (model, error) {
 	slices.SortFunc(m.views, byName)
 	slices.SortFunc(m.triggers, byName)
 	return m, nil
+}
+
+// shadows are the tables that a virtual table keeps its content in, folded. PRAGMA table_list
+// takes them for others as long as it has not seen their module at work, which a view that
+// can't be read keeps it from.
+func shadows(name, sql string) (names []string) {
+	c := &cursor{statement.Tokens(sql)}
+	if !c.words("create", "virtual") {
+		return nil
+	}
+	for len(c.rest) > 0 && !c.words("using") {
+		c.next()
+	}
+	suffixes := map[string]string{"fts5": "data idx content docsize config", "rtree": "node rowid parent", "rtree_i32": "node rowid parent"}
+	for _, suffix := range strings.Fields(suffixes[fold(c.next().Text)]) {
+		names = append(names, fold(name)+"_"+suffix)
+	}
+	return names
 }
 
 // readTables reads what is in the tables, of all of them at once. Virtual ones have no pages
