@@ -48,7 +48,7 @@ func (f *facts) unknown(schema migration.Schema) {
 // try runs a plan on a copy and tells what came of it. The error is a *migration.StatementError
 // for what D1 would refuse.
 func try(ctx context.Context, copied *sqlite.Scratch, plan migration.Plan, known facts, o Options) (migration.Rehearsal, error) {
-	t := &trial{ctx: ctx, plan: plan, imports: o.Import, facts: known, origin: map[string]string{}, before: map[string]migration.Rowcount{}, written: map[string]place{}, effects: map[string]*effect{}, dropped: map[string]bool{}, made: map[string]place{}, gone: map[string]place{}, touched: map[string]string{}, stored: map[string]string{}, liveViews: map[string]bool{}, unjudged: map[string]bool{}}
+	t := &trial{ctx: ctx, plan: plan, counts: map[string]map[string]int64{}, imports: o.Import, facts: known, origin: map[string]string{}, before: map[string]migration.Rowcount{}, written: map[string]place{}, effects: map[string]*effect{}, dropped: map[string]bool{}, made: map[string]place{}, gone: map[string]place{}, touched: map[string]string{}, stored: map[string]string{}, liveViews: map[string]bool{}, unjudged: map[string]bool{}}
 	bounded, cancel := context.WithTimeout(ctx, o.patience())
 	defer cancel()
 	err := copied.Try(bounded, plan.Batch, t)
@@ -84,6 +84,9 @@ type trial struct {
 	made    map[string]place // objects by the statement that made them
 	gone    map[string]place // tables, views and columns by the statement that removed or renamed them
 
+	// counts has the rows of children as they were counted last, by table and column; a seed of a
+	// thousand REPLACEs would count them as often.
+	counts  map[string]map[string]int64
 	mark    mark               // what was counted before the statement that runs
 	losses  []loss             // of this migration, that may be put back
 	effects map[string]*effect // by table in lower case
@@ -269,9 +272,16 @@ func (t *trial) Before(l *sqlite.Look, s *sqlite.Trial) (err error) {
 		}
 	}
 	for _, c := range w.children {
-		n, err := integer(l, c.sql())
-		if err != nil {
-			continue // it is a view, or there is no such table; the statement will say so
+		key := strings.ToLower(c.table)
+		n, known := t.counts[key][c.column]
+		if !known {
+			if n, err = integer(l, c.sql()); err != nil {
+				continue // it is a view, or there is no such table; the statement will say so
+			}
+			if t.counts[key] == nil {
+				t.counts[key] = map[string]int64{}
+			}
+			t.counts[key][c.column] = n
 		}
 		c.count = n
 		t.mark.children = append(t.mark.children, c)
@@ -401,6 +411,11 @@ func (t *trial) After(l *sqlite.Look, s *sqlite.Trial) error {
 		return nil
 	}
 	w := t.read(s.Events)
+	if acted := s.Answer.Changes > 1 || w.drops; acted || !w.replaces {
+		for _, table := range w.touched {
+			delete(t.counts, strings.ToLower(table))
+		}
+	}
 	if s.Refusal != nil {
 		if err := t.refused(l, s, w); err != nil {
 			return err
