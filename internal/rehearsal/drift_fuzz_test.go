@@ -158,12 +158,12 @@ func batch(m migration.Migration) (b migration.Batch) {
 func (h *history) migrate() {
 	for range 10 {
 		m := file(fmt.Sprintf("%04d_m.sql", len(h.applied)+1), h.sql())
-		if h.scratch.Apply(h.t.Context(), batch(m)) != nil {
-			continue
-		}
-		h.applied = append(h.applied, m)
+		took := h.scratch.Apply(h.t.Context(), batch(m)) == nil
 		h.look()
-		return
+		if took {
+			h.applied = append(h.applied, m)
+			return
+		}
 	}
 }
 
@@ -268,6 +268,7 @@ func (h *history) sql() string {
 	case 17: // a rebuild in twelve steps, less those that nothing stands in the way of
 		n := h.name("n")
 		table := h.table(n)
+		h.columns[t] = table.names // for the index; look reads them anew
 		return table.sql(h.Rand) + "; DROP TABLE " + h.q(t) + "; ALTER TABLE " + h.q(n) + " RENAME TO " + h.q(t) + "; " + h.index(t)
 	case 18:
 		v := h.name("v")
@@ -303,6 +304,7 @@ func (h *history) trigger(t string) string {
 // tableSketch is a table that can be written in several ways.
 type tableSketch struct {
 	name    string
+	names   []string // of the columns
 	columns []columnSketch
 	behind  []string // table constraints
 	options string
@@ -381,6 +383,7 @@ func (h *history) table(name string) tableSketch {
 		names = append(names, n)
 		t.columns = append(t.columns, h.oneColumn(n, i == 0))
 	}
+	t.names = names
 	if h.IntN(5) == 0 {
 		t.behind = append(t.behind, "UNIQUE("+h.q(names[0])+", "+h.q(names[1])+" COLLATE NOCASE)")
 	}
