@@ -14,6 +14,10 @@ const overview = `d1-rewind migrates Cloudflare D1 databases and goes back again
                                         go back to before it
   $ d1-rewind reset                     empty the local database and apply everything
 
+A status or a migrate rehearses on a copy what is pending, and names the hazards: what
+loses data, fails on real data, or breaks the running Worker. One that is meant is allowed
+in front of its statement: -- d1-rewind:allow CODE REASON
+
 A run prints the bookmark of the state before and the command that goes back to it.
 Restored migrations are held: they are not applied again until their file changes or
 --release-hold says so.
@@ -42,7 +46,7 @@ type command struct {
 
 var commands = []command{
 	{"migrate", "[ENVIRONMENT]", "apply what is pending, after a rehearsal on a copy", "d1-rewind migrate production --to 0003_orders.sql"},
-	{"status", "[ENVIRONMENT]", "applied, pending, missing and held migrations; writes nothing", "d1-rewind status --exit-code --format json"},
+	{"status", "[ENVIRONMENT]", "applied, pending, missing, held; rehearsal, hazards, drift; writes nothing", "d1-rewind status production --rehearse data --hazards fail"},
 	{"restore", "[ENVIRONMENT]", "Time Travel to a bookmark, a time or before a migration", "d1-rewind restore production --before 0007_orders.sql --confirm shop-db"},
 	{"info", "[ENVIRONMENT]", "the bookmark now, or at --timestamp", "d1-rewind info"},
 	{"backup", "[ENVIRONMENT]", "SQL export to --output", "d1-rewind backup production --output backup.sql"},
