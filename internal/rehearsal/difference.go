@@ -1,6 +1,7 @@
 package rehearsal
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -71,7 +72,7 @@ func (d *differ) add(kind, name, table, what string, details ...string) {
 	d.differences = append(d.differences, migration.Change{Kind: kind, Name: name, Table: table, What: what, Detail: short(strings.Join(details, "; "), maxDetail)})
 }
 
-// renamed notes a name whose letters changed their case, and a text that did not keep its words.
+// written notes a name whose letters changed their case, and a text that did not keep its words.
 func (d *differ) written(kind, from, to, table string, same bool) {
 	detail := ""
 	switch {
@@ -262,7 +263,7 @@ func foreignDetails(from, to []foreignKey) (details []string) {
 		words = append(words, moved("column", strings.Join(f.to, ", "), strings.Join(o.to, ", "))...)
 		for _, clause := range [][3]string{{"ON DELETE", f.onDelete, o.onDelete}, {"ON UPDATE", f.onUpdate, o.onUpdate}} {
 			if clause[1] != clause[2] {
-				words = append(words, fmt.Sprintf("%s %s → %s", clause[0], orNoAction(clause[1]), orNoAction(clause[2])))
+				words = append(words, fmt.Sprintf("%s %s → %s", clause[0], cmp.Or(clause[1], "NO ACTION"), cmp.Or(clause[2], "NO ACTION")))
 			}
 		}
 		if f.deferred != o.deferred {
@@ -276,13 +277,6 @@ func foreignDetails(from, to []foreignKey) (details []string) {
 	return details
 }
 
-func orNoAction(action string) string {
-	if action == "" {
-		return "NO ACTION"
-	}
-	return action
-}
-
 func (f foreignKey) String() string {
 	return fmt.Sprintf("foreign key (%s) to %s", strings.Join(f.columns, ", "), f.parent)
 }
@@ -290,7 +284,7 @@ func (f foreignKey) String() string {
 // differs says what is different about two columns of one name.
 func (c column) differs(to column) (details []string) {
 	if c.typ != to.typ {
-		details = append(details, fmt.Sprintf("type %s → %s", orNone(c.typ), orNone(to.typ)))
+		details = append(details, fmt.Sprintf("type %s → %s", cmp.Or(short(c.typ, 40), "none"), cmp.Or(short(to.typ, 40), "none")))
 	}
 	switch {
 	case !c.notNull && to.notNull:
@@ -298,7 +292,7 @@ func (c column) differs(to column) (details []string) {
 	case c.notNull && !to.notNull:
 		details = append(details, "NOT NULL removed")
 	case c.conflict != to.conflict:
-		details = append(details, fmt.Sprintf("NOT NULL ON CONFLICT %s → %s", orAbort(c.conflict), orAbort(to.conflict)))
+		details = append(details, fmt.Sprintf("NOT NULL ON CONFLICT %s → %s", cmp.Or(c.conflict, "ABORT"), cmp.Or(to.conflict, "ABORT")))
 	}
 	switch {
 	case c.fallback == to.fallback:
@@ -310,7 +304,7 @@ func (c column) differs(to column) (details []string) {
 		details = append(details, fmt.Sprintf("default %s → %s", short(c.said, 40), short(to.said, 40)))
 	}
 	if c.collate != to.collate {
-		details = append(details, fmt.Sprintf("collation %s → %s", orBinary(c.collate), orBinary(to.collate)))
+		details = append(details, fmt.Sprintf("collation %s → %s", cmp.Or(short(c.collate, 40), "binary"), cmp.Or(short(to.collate, 40), "binary")))
 	}
 	switch {
 	case c.generated == "" && to.generated != "":
@@ -323,27 +317,6 @@ func (c column) differs(to column) (details []string) {
 		details = append(details, map[bool]string{true: "VIRTUAL → STORED", false: "STORED → VIRTUAL"}[to.stored])
 	}
 	return details
-}
-
-func orNone(typ string) string {
-	if typ == "" {
-		return "none"
-	}
-	return short(typ, 40)
-}
-
-func orAbort(conflict string) string {
-	if conflict == "" {
-		return "ABORT"
-	}
-	return conflict
-}
-
-func orBinary(collation string) string {
-	if collation == "" {
-		return "binary"
-	}
-	return short(collation, 40)
 }
 
 func (c column) String() string {

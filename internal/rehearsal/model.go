@@ -99,10 +99,10 @@ func readModel(read reader, except ...string) (model, error) {
 	if err != nil {
 		return m, err
 	}
-	kinds := map[string]migration.Rows{} // by folded name
+	kinds := map[string][]any{} // by folded name
 	for _, v := range list.Values {
 		name := fold(v[0].(string))
-		kinds[name] = migration.Rows{Values: [][]any{v}}
+		kinds[name] = v
 		if v[1] == "shadow" || strings.HasPrefix(name, "sqlite_") || strings.HasPrefix(name, "_cf_") {
 			out[name] = true
 		}
@@ -126,7 +126,7 @@ func readModel(read reader, except ...string) (model, error) {
 		case "table":
 			t := table{name: name}
 			if row, ok := kinds[fold(name)]; ok {
-				t.virtual, t.withoutRowid, t.strict = row.Values[0][1] == "virtual", number(row.Values[0][2]) != 0, number(row.Values[0][3]) != 0
+				t.virtual, t.withoutRowid, t.strict = row[1] == "virtual", number(row[2]) != 0, number(row[3]) != 0
 			}
 			if t.virtual {
 				t.text = readBody("table", sql)
