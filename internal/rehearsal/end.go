@@ -182,14 +182,6 @@ func sameButName(a, b migration.Object) bool {
 	return slices.Equal(rest(a), rest(b))
 }
 
-func clipped(s string, n int) string {
-	s = strings.Join(strings.Fields(s), " ")
-	if len(s) <= n {
-		return s
-	}
-	return strings.ToValidUTF8(s[:n], "") + "…"
-}
-
 // canonical is how a remote database has a trigger stored; other definitions stay as they are.
 func canonical(sql string) string {
 	text, _ := statement.Canonical(sql)
