@@ -195,20 +195,42 @@ func (t *trial) sweeping(w work, at place, sql string) {
 	}
 }
 
-// unseen says of a statement that writes what it reads that it read one row of many.
+// unseen says of a statement about a table of which the copy has one row what that does not show.
 func (t *trial) unseen(w work, at place) {
-	if t.facts.complete || !w.writes || w.drops || len(w.stores) == 0 {
+	if t.facts.complete || !w.writes || w.drops || w.schema {
 		return
 	}
-	for _, table := range slices.Sorted(maps.Keys(w.looks)) {
+	tables := slices.Sorted(maps.Keys(w.looks))
+	if !slices.Contains(tables, w.target) {
+		tables = append(tables, w.target)
+	}
+	for _, table := range tables {
 		live := t.live(table)
 		f := t.facts.tables[strings.ToLower(live)]
-		if live == "" || !f.rest || !f.rows.Known || w.replaces && strings.EqualFold(table, w.target) || t.onlyKey(w, table, w.looks[table]) || w.actsOn(table) {
+		if live == "" || !f.rest || !f.rows.Known || w.actsOn(table) {
 			continue
 		}
-		t.add(migration.CodeNotJudged, migration.SeverityInfo, at, fmt.Sprintf("ran on one row of %s, which has %s", table, count(f.rows)), "rehearse: data runs it on all of them")
-		return
+		switch {
+		case !strings.EqualFold(table, w.target):
+			if !t.onlyKey(w, table, w.looks[table]) {
+				t.add(migration.CodeNotJudged, migration.SeverityInfo, at, fmt.Sprintf("ran on one row of %s, which has %s", table, count(f.rows)), "rehearse: data runs it on all of them")
+				return
+			}
+		case w.replaces:
+		case len(w.updates) > 0 || w.deletes:
+			t.add(migration.CodeNotJudged, migration.SeverityInfo, at, fmt.Sprintf("ran on one row of %s, which has %s", table, count(f.rows)), "rehearse: data runs it on all of them")
+			return
+		case t.hasKey(table):
+			t.add(migration.CodeNotJudged, migration.SeverityInfo, at, fmt.Sprintf("inserts into %s, which has %s: whether one of them has the same key was not looked at", table, count(f.rows)), "rehearse: data knows")
+			return
+		}
 	}
+}
+
+// hasKey tells whether a table has values that no two rows may share.
+func (t *trial) hasKey(table string) bool {
+	n, err := integer(t.look, `SELECT (SELECT count(*) FROM pragma_index_list(?1) WHERE "unique") + (SELECT count(*) FROM pragma_table_info(?1) WHERE pk > 0)`, table)
+	return err != nil || n > 0
 }
 
 // liveColumn tells whether a table of the live database has a column.

@@ -56,6 +56,9 @@ func try(ctx context.Context, copied *sqlite.Scratch, plan migration.Plan, known
 		err = &migration.StatementError{Index: t.current, Offset: -1,
 			Text: fmt.Sprintf("interrupted: the migrations ran for %s on the copy without coming to an end, and D1 gives a request 30 s", o.patience())}
 	}
+	if errors.Is(err, errLeft) {
+		err = nil
+	}
 	result := t.result()
 	result.Ran = true
 	if _, refused := errors.AsType[*migration.StatementError](err); err != nil && !refused && ctx.Err() == nil {
@@ -168,6 +171,9 @@ func (t *trial) at(index int) place {
 }
 
 func (t *trial) add(code string, severity migration.Severity, at place, message, advice string) {
+	if code == migration.CodeNotJudged && slices.ContainsFunc(t.hazards, func(h migration.Hazard) bool { return h.Code == code && h.File == at.file && h.Line == at.line }) {
+		return // once for a statement
+	}
 	t.hazards = append(t.hazards, migration.Hazard{Code: code, Severity: severity, File: at.file, Line: at.line, Message: message, Advice: advice})
 }
 
@@ -437,6 +443,9 @@ func (t *trial) After(l *sqlite.Look, s *sqlite.Trial) error {
 	return nil
 }
 
+// errLeft ends a trial of which the rest can't be tried.
+var errLeft = errors.New("the rest can't be tried")
+
 // refused decides about a refusal: nil where it may be due to rows that the copy does not have.
 func (t *trial) refused(l *sqlite.Look, s *sqlite.Trial, w work) error {
 	if t.definite(s, w) {
@@ -459,6 +468,10 @@ func (t *trial) refused(l *sqlite.Look, s *sqlite.Trial, w work) error {
 	}
 	if s.Deferred {
 		return l.Exec("PRAGMA defer_foreign_keys = OFF") // forgets the violations
+	}
+	if l.Gone() {
+		t.gaps = append(t.gaps, fmt.Sprintf("all behind %s:%d: on the copy that statement ended the transaction, which may be due to the rows that are missing there", at.file, at.line))
+		return errLeft
 	}
 	on, err := integer(l, "PRAGMA defer_foreign_keys")
 	if err != nil || on != 0 || !ofForeignKey(text) {
@@ -625,6 +638,7 @@ type work struct {
 	compiles bool
 	schema   bool // it makes, drops or alters something
 	writes   bool // rows of a table that it names
+	deletes  bool // these rows
 	alters   bool
 	drops    bool // a table
 	index    string
@@ -648,7 +662,6 @@ func (t *trial) read(events []sqlite.Event) work {
 			*list = append(*list, table)
 		}
 	}
-	deletes := false
 	for _, e := range events {
 		if system(e.Object) && e.Action != sqlite.Pragma {
 			continue
@@ -689,8 +702,8 @@ func (t *trial) read(events []sqlite.Event) work {
 			note(&w.touched, e.Object)
 			switch {
 			case e.Inner != "":
-			case w.target == "" || strings.EqualFold(w.target, e.Object) && !deletes:
-				w.target, w.writes, deletes = e.Object, true, true
+			case w.target == "" || strings.EqualFold(w.target, e.Object) && !w.deletes:
+				w.target, w.writes, w.deletes = e.Object, true, true
 			case !slices.ContainsFunc(w.children, func(c child) bool { return c.column == "" && strings.EqualFold(c.table, e.Object) }):
 				if !strings.EqualFold(e.Object, w.target) || !w.drops && t.actsOnItself(e.Object) {
 					w.children = append(w.children, child{table: e.Object})
@@ -721,8 +734,8 @@ func (t *trial) read(events []sqlite.Event) work {
 			}
 		}
 	}
-	// A plain INSERT makes no foreign key act: this one replaces rows.
-	w.replaces = w.writes && !w.drops && !deletes && len(w.updates) == 0 && len(w.children) > 0
+	// A plain INSERT makes no foreign key act, and a plain UPDATE none that deletes: these replace rows.
+	w.replaces = w.writes && !w.drops && !w.deletes && slices.ContainsFunc(w.children, func(c child) bool { return len(w.updates) == 0 || c.column == "" })
 	return w
 }
 

@@ -121,6 +121,9 @@ func (l *Look) past() func() {
 	return func() { l.guard.off, l.guard.events = off, events }
 }
 
+// Gone tells whether the last statement has rolled the whole transaction back.
+func (l *Look) Gone() bool { return l.c.GetAutocommit() }
+
 // Violated returns how many violated foreign keys the transaction has put off.
 func (l *Look) Violated() (int64, error) {
 	n, _, err := l.c.Status(sqlite3.DBSTATUS_DEFERRED_FKS, false)
