@@ -220,6 +220,7 @@ func (t *trial) unseen(w work, at place) {
 		case len(w.updates) > 0 || w.deletes:
 			t.add(migration.CodeNotJudged, migration.SeverityInfo, at, fmt.Sprintf("ran on one row of %s, which has %s", table, count(f.rows)), "rehearse: data runs it on all of them")
 			return
+		case t.doubted(at.file + " seeds " + table):
 		case t.hasKey(table):
 			t.add(migration.CodeNotJudged, migration.SeverityInfo, at, fmt.Sprintf("inserts into %s, which has %s: whether one of them has the same key was not looked at", table, count(f.rows)), "rehearse: data knows")
 			return

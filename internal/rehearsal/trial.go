@@ -48,7 +48,7 @@ func (f *facts) unknown(schema migration.Schema) {
 // try runs a plan on a copy and tells what came of it. The error is a *migration.StatementError
 // for what D1 would refuse.
 func try(ctx context.Context, copied *sqlite.Scratch, plan migration.Plan, known facts, o Options) (migration.Rehearsal, error) {
-	t := &trial{ctx: ctx, plan: plan, counts: map[string]map[string]int64{}, imports: o.Import, facts: known, origin: map[string]string{}, before: map[string]migration.Rowcount{}, written: map[string]place{}, effects: map[string]*effect{}, dropped: map[string]bool{}, made: map[string]place{}, gone: map[string]place{}, touched: map[string]string{}, stored: map[string]string{}, liveViews: map[string]bool{}, unjudged: map[string]bool{}}
+	t := newTrial(ctx, plan, known, o)
 	bounded, cancel := context.WithTimeout(ctx, o.patience())
 	defer cancel()
 	err := copied.Try(bounded, plan.Batch, t)
@@ -68,52 +68,65 @@ func try(ctx context.Context, copied *sqlite.Scratch, plan migration.Plan, known
 	return result, err
 }
 
-// trial watches a plan run on a copy.
+// trial watches a plan run on a copy. Names of tables that are keys are in lower case.
 type trial struct {
-	ctx     context.Context // of Watch's calls
+	ctx     context.Context // of the calls of Watch
 	plan    migration.Plan
 	imports bool // the run goes to the import endpoint
 	facts   facts
-	current int // the statement that runs
 
-	start, end model
-	broken     map[string]string // what could not be read or written at the start
-	orphans    map[string]int64
+	// How it was before anything ran.
+	start       model
+	liveColumns map[string][]string
+	liveViews   map[string]bool
+	objects     []migration.Object // indexes and triggers
+	broken      map[string]string  // what could not be read or written, and why
+	orphans     map[string]int64   // rows whose foreign key leads nowhere, by table and parent
 
-	origin  map[string]string // of each table its name in the live database; "" for one that the run made
-	before  map[string]migration.Rowcount
-	written map[string]place // tables by the statement that wrote to them last
-	dropped map[string]bool  // indexes and triggers that a statement dropped by name
-	made    map[string]place // objects by the statement that made them
-	gone    map[string]place // tables, views and columns by the statement that removed or renamed them
-
+	// Where it is.
+	look     *sqlite.Look
+	current  int  // the statement that runs
+	mark     mark // what was counted before it
+	violated int64
+	losses   []loss // of this migration, that may be put back
 	// counts has the rows of children as they were counted last, by table and column; a seed of a
 	// thousand REPLACEs would count them as often.
-	counts  map[string]map[string]int64
-	mark    mark               // what was counted before the statement that runs
-	losses  []loss             // of this migration, that may be put back
-	effects map[string]*effect // by table in lower case
-	drops   []removal
-	renames []removal
+	counts map[string]map[string]int64
 
-	look        *sqlite.Look
-	liveColumns map[string][]string // by table in lower case
-	objects     []migration.Object  // indexes and triggers at the start
-	views       []removal
-	liveViews   map[string]bool
-	stored      map[string]string // tables that got rows or values, by their name in lower case
-	unjudged    map[string]bool   // tables whose new rows could not be judged
-	violated    int64             // foreign keys, behind the last statement
-	lastChange  place             // of the schema
-	ended       bool
-	settled     []loss            // of the migrations before
-	touched     map[string]string // tables of the live database that the run touches, in lower case
+	// What happened so far.
+	origin     map[string]string             // the name of each table in the live database; "" for one that the run made
+	touched    map[string]string             // tables of the live database, by their names now
+	before     map[string]migration.Rowcount // how many rows these had
+	written    map[string]place              // tables by the statement that wrote to them last
+	stored     map[string]string             // tables that got rows or values
+	unjudged   map[string]bool               // tables whose new rows could not be judged
+	dropped    map[string]bool               // indexes and triggers that a statement dropped by name
+	made       map[string]place              // objects by the statement that made them
+	gone       map[string]place              // tables, views and columns by the statement that removed or renamed them
+	effects    map[string]*effect
+	settled    []loss // of the migrations that are over
+	drops      []removal
+	renames    []removal
+	views      []removal
+	lastChange place           // of the schema
+	doubts     map[string]bool // what was said not to be judged: once for a statement, once for all seeds of a table
+
+	// How it is at the end, if the run came to it.
+	ended bool
+	end   model
 
 	hazards  []migration.Hazard
 	timings  []migration.Timing
 	tables   []migration.Table
-	estimate float64
+	estimate float64 // seconds
 	gaps     []string
+}
+
+func newTrial(ctx context.Context, plan migration.Plan, known facts, o Options) *trial {
+	return &trial{ctx: ctx, plan: plan, imports: o.Import, facts: known,
+		liveColumns: map[string][]string{}, liveViews: map[string]bool{}, counts: map[string]map[string]int64{},
+		origin: map[string]string{}, touched: map[string]string{}, before: map[string]migration.Rowcount{}, written: map[string]place{}, stored: map[string]string{},
+		unjudged: map[string]bool{}, dropped: map[string]bool{}, made: map[string]place{}, gone: map[string]place{}, effects: map[string]*effect{}, doubts: map[string]bool{}}
 }
 
 // place is a statement's file and line.
@@ -171,10 +184,17 @@ func (t *trial) at(index int) place {
 }
 
 func (t *trial) add(code string, severity migration.Severity, at place, message, advice string) {
-	if code == migration.CodeNotJudged && slices.ContainsFunc(t.hazards, func(h migration.Hazard) bool { return h.Code == code && h.File == at.file && h.Line == at.line }) {
-		return // once for a statement
+	if code == migration.CodeNotJudged && t.doubted(fmt.Sprint(at)) {
+		return
 	}
 	t.hazards = append(t.hazards, migration.Hazard{Code: code, Severity: severity, File: at.file, Line: at.line, Message: message, Advice: advice})
+}
+
+// doubted tells whether there was such a doubt before, and notes it.
+func (t *trial) doubted(what string) bool {
+	before := t.doubts[what]
+	t.doubts[what] = true
+	return before
 }
 
 // own tells whether a table is the ledger or the journal.
@@ -205,7 +225,6 @@ func (t *trial) begin(l *sqlite.Look) (err error) {
 	if err != nil {
 		return err
 	}
-	t.liveColumns = map[string][]string{}
 	for _, v := range columns.Values {
 		table := strings.ToLower(fmt.Sprint(v[0]))
 		t.liveColumns[table] = append(t.liveColumns[table], fmt.Sprint(v[1]))
