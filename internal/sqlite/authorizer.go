@@ -12,6 +12,7 @@ import (
 type authorizer struct {
 	off         bool // for SQL of our own between two statements of a migration
 	transaction bool // whether the last statement tried to control the transaction
+	like        bool // whether a statement defined LIKE anew
 	watched     bool
 	events      []Event // of the last statement, where somebody watches
 }
@@ -57,6 +58,7 @@ func (a *authorizer) allows(action sqlite3.AuthorizerActionCode, third, fourth, 
 	case sqlite3.AUTH_FUNCTION:
 		return functions[strings.ToLower(fourth)]
 	case sqlite3.AUTH_PRAGMA:
+		a.like = a.like || strings.EqualFold(third, "case_sensitive_like")
 		return pragma(strings.ToLower(third), fourth)
 	case sqlite3.AUTH_CREATE_VTABLE, sqlite3.AUTH_DROP_VTABLE:
 		return !internal(third) && modules[strings.ToLower(fourth)]

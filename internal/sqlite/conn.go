@@ -309,7 +309,7 @@ func (c conn) statement(q migration.Query) (Answer, error) {
 
 // stickyPragmas outlive the statement that sets them; D1 resets them with each
 // transaction, so a migration must not leave them to the next one.
-var stickyPragmas = []string{"legacy_alter_table", "recursive_triggers", "ignore_check_constraints", "case_sensitive_like", "reverse_unordered_selects"}
+var stickyPragmas = []string{"legacy_alter_table", "recursive_triggers", "ignore_check_constraints", "reverse_unordered_selects"}
 
 // noneViolated refuses a migration of a shared transaction that ends with a foreign key
 // violated, as if it were committed alone.
@@ -332,6 +332,13 @@ func (c conn) resetPragmas(guard *authorizer) error {
 		if err := c.exec("PRAGMA " + pragma + " = OFF"); err != nil {
 			return err
 		}
+	}
+	if !guard.like { // R*Tree keeps statements active, and then no function can be defined
+		return nil
+	}
+	guard.like = false
+	if err := c.exec("PRAGMA case_sensitive_like = OFF"); err != nil {
+		return err
 	}
 	return c.likeAsD1()
 }

@@ -155,6 +155,20 @@ func TestSettingsDoNotReachTheNextMigration(t *testing.T) {
 	}
 }
 
+// R*Tree keeps statements active, with which SQLite defines no functions.
+func TestMigrationsBehindAnRTree(t *testing.T) {
+	t.Parallel()
+	d := open(t)
+	b := batch("first", "CREATE VIRTUAL TABLE r USING rtree(id, a, b); INSERT INTO r VALUES (1, 0, 1)")
+	b.Statements = append(b.Statements, batch("second", "INSERT INTO r VALUES (2, 0, 1); CREATE TABLE t AS SELECT 'a' LIKE 'A' AS l").Statements...)
+	if err := d.Apply(t.Context(), b); err != nil {
+		t.Fatal(err)
+	}
+	if got := read(t, d, "SELECT count(*), l FROM r, t"); got != "[[2 1]]" {
+		t.Errorf("rows = %s", got)
+	}
+}
+
 func TestDumpLoadsIntoAnEmptyDatabase(t *testing.T) {
 	t.Parallel()
 	d := open(t)
