@@ -18,6 +18,11 @@ func (t *trial) took(l *sqlite.Look, s *sqlite.Trial, w work) error {
 		t.written[strings.ToLower(table)] = at
 	}
 	for _, table := range w.stores {
+		for source := range w.looks { // a table of the run's own may have kept rows
+			if origin, there := t.origin[t.named(source)]; there && origin == "" {
+				t.refilled[strings.ToLower(table)] = true
+			}
+		}
 		if !t.own(table) {
 			t.stored[strings.ToLower(table)] = table
 		}
@@ -27,6 +32,13 @@ func (t *trial) took(l *sqlite.Look, s *sqlite.Trial, w work) error {
 	t.foreignKeys(l, w, at, sql)
 	t.sweeping(w, at, sql)
 	t.unseen(w, at)
+	if !w.schema {
+		if kind, name, ok := conditional(sql); ok { // there is one: SQLite looks no further
+			if err := t.noEffect(l, kind, name, at, sql); err != nil {
+				return err
+			}
+		}
+	}
 	if w.schema {
 		if err := t.reshaped(l, s.Events, w, at, sql); err != nil {
 			return err
@@ -96,16 +108,17 @@ func (t *trial) foreignKeys(l *sqlite.Look, w work, at place, sql string) {
 	_, all := statement.Sweeping(sql)
 	for _, c := range t.mark.children {
 		live := t.live(c.table)
-		if live == "" {
-			continue // made by the run itself
-		}
 		now, unchanged := t.counts[strings.ToLower(c.table)][c.column]
 		if !unchanged {
-			now, _ = integer(l, c.sql()) // a table that is gone has none
+			now, _ = integer(l, t.counting(c.table, c.column)) // a table that is gone has none
 		}
 		lost := c.count - now
 		known, sampled := t.facts.tables[strings.ToLower(live)]
 		certain := w.drops || all
+		if lost <= 0 && sampled && w.drops && known.rest && known.rows.Known {
+			t.add(migration.CodeNotJudged, migration.SeverityInfo, at, fmt.Sprintf("dropping %s may change rows of %s (%s), which refer to it; the one on the copy does not", w.target, c.table, count(known.rows)), "rehearse: data knows")
+			continue
+		}
 		if lost <= 0 && (!sampled || certain || known.rows.Rows == 0 || c.count == 0 && !known.rows.More) {
 			continue
 		}
@@ -117,7 +130,7 @@ func (t *trial) foreignKeys(l *sqlite.Look, w work, at place, sql string) {
 		if lost <= 0 {
 			c.count = 0 // the row of the copy is not concerned, so it can't be put back either
 		}
-		one := loss{place: at, table: c.table, column: c.column, before: c.count, severity: migration.SeverityError}
+		one := loss{place: at, made: live == "", table: c.table, column: c.column, before: c.count, severity: migration.SeverityError}
 		what, advice := "", ""
 		if c.column == "" {
 			one.code = migration.CodeCascadeDelete
@@ -207,7 +220,7 @@ func (t *trial) unseen(w work, at place) {
 	for _, table := range tables {
 		live := t.live(table)
 		f := t.facts.tables[strings.ToLower(live)]
-		if live == "" || !f.rest || !f.rows.Known || w.actsOn(table) {
+		if live == "" || !f.rest || !f.rows.Known || w.actsOn(table) && !strings.EqualFold(table, w.target) {
 			continue
 		}
 		switch {
@@ -251,7 +264,10 @@ func (t *trial) reshaped(l *sqlite.Look, events []sqlite.Event, w work, at place
 	}
 	t.lastChange = at
 	if version == t.mark.version {
-		return t.noEffect(l, events, at, sql)
+		if kind, name, ok := conditional(sql); ok {
+			return t.noEffect(l, kind, name, at, sql)
+		}
+		return nil
 	}
 	gone, added := "", ""
 	for name := range t.origin {
@@ -268,13 +284,14 @@ func (t *trial) reshaped(l *sqlite.Look, events []sqlite.Event, w work, at place
 	case w.alters && gone != "" && added != "":
 		t.origin[added] = t.origin[gone]
 		delete(t.origin, gone)
+		t.follow(gone, added)
 		t.gone[strings.ToLower(gone)] = at
 		if live := t.origin[added]; live != "" {
 			t.renames = append(t.renames, removal{place: at, live: live, to: added})
 		}
 	case w.drops && gone != "":
 		if live := t.origin[gone]; live != "" {
-			t.drops = append(t.drops, removal{place: at, live: live, rows: t.mark.rows, values: t.mark.values})
+			t.drops = append(t.drops, removal{place: at, live: live, rows: t.mark.rows, copied: t.mark.copied, values: t.mark.values})
 		}
 		delete(t.origin, gone)
 		t.gone[strings.ToLower(gone)] = at
@@ -322,6 +339,38 @@ func (t *trial) reshaped(l *sqlite.Look, events []sqlite.Event, w work, at place
 	return nil
 }
 
+// follow lets what is known of a table go on under its new name.
+func (t *trial) follow(from, to string) {
+	old, name := strings.ToLower(from), strings.ToLower(to)
+	move(t.before, old, name)
+	move(t.written, old, name)
+	move(t.unjudged, old, name)
+	move(t.effects, old, name)
+	move(t.refilled, old, name)
+	if move(t.touched, old, name) {
+		t.touched[name] = to
+	}
+	if move(t.stored, old, name) {
+		t.stored[name] = to
+	}
+	for _, list := range [][]loss{t.losses, t.settled} {
+		for i := range list {
+			if strings.EqualFold(list[i].table, from) {
+				list[i].table = to
+			}
+		}
+	}
+}
+
+func move[V any](m map[string]V, from, to string) bool {
+	v, ok := m[from]
+	if ok {
+		delete(m, from)
+		m[to] = v
+	}
+	return ok
+}
+
 // altered compares a table's columns with those from before.
 func (t *trial) altered(l *sqlite.Look, table string, at place) error {
 	now, err := t.columns(l, table)
@@ -361,25 +410,36 @@ func (t *trial) dropColumn(table, column string, at place, values int64) {
 		"deploy a Worker that does not use the column first (also not by SELECT * or INSERT without columns); drop it in a later migration")
 }
 
-// noEffect looks at a CREATE … IF NOT EXISTS that found something of that name.
-func (t *trial) noEffect(l *sqlite.Look, events []sqlite.Event, at place, sql string) error {
-	for _, e := range events {
-		switch e.Action {
-		case sqlite.CreateTable, sqlite.CreateIndex, sqlite.CreateView, sqlite.CreateTrig, sqlite.CreateVirt:
-		default:
+// conditional reads CREATE … IF NOT EXISTS.
+func conditional(sql string) (kind, name string, ok bool) {
+	tokens := statement.Tokens(sql)
+	if len(tokens) == 0 || !isWord(tokens[0], "create") {
+		return "", "", false
+	}
+	for i := range min(len(tokens)-3, 5) {
+		if !isWord(tokens[i], "if") || !isWord(tokens[i+1], "not") || !isWord(tokens[i+2], "exists") {
 			continue
 		}
-		rows, err := l.Query("SELECT type, sql FROM sqlite_schema WHERE lower(name) = lower(?) AND sql IS NOT NULL", e.Object)
-		if err != nil || len(rows.Values) == 0 {
-			return err
+		kind, name = strings.ToLower(tokens[i-1].Text), tokens[i+3].Text
+		if len(tokens) > i+5 && isSymbol(tokens[i+4], ".") {
+			name = tokens[i+5].Text
 		}
-		kind, _ := rows.Values[0][0].(string)
-		stored, _ := rows.Values[0][1].(string)
-		if !sameDefinition(t.ctx, kind, stored, sql) {
-			t.add(migration.CodeNoEffect, migration.SeverityWarning, at, fmt.Sprintf("does nothing: there is a %s %s already, with another definition", kind, e.Object),
-				"leave IF NOT EXISTS out, so that it fails where it can't do what it says; to change the "+kind+" use ALTER, or drop and create it")
-		}
-		return nil
+		return kind, name, true
+	}
+	return "", "", false
+}
+
+// noEffect looks at a CREATE … IF NOT EXISTS that found something of that name.
+func (t *trial) noEffect(l *sqlite.Look, kind, name string, at place, sql string) error {
+	rows, err := l.Query("SELECT type, sql FROM sqlite_schema WHERE lower(name) = lower(?) AND sql IS NOT NULL", name)
+	if err != nil || len(rows.Values) == 0 {
+		return err
+	}
+	there, _ := rows.Values[0][0].(string)
+	stored, _ := rows.Values[0][1].(string)
+	if there != kind || !sameDefinition(t.ctx, kind, stored, sql) {
+		t.add(migration.CodeNoEffect, migration.SeverityWarning, at, fmt.Sprintf("does nothing: there is a %s %s already, with another definition", there, name),
+			"leave IF NOT EXISTS out, so that it fails where it can't do what it says; to change the "+kind+" use ALTER, or drop and create it")
 	}
 	return nil
 }
@@ -399,10 +459,8 @@ func (t *trial) indexed(l *sqlite.Look, w work, at place) {
 
 // limits looks for what D1 documents and this engine does not enforce, or only when rows are there.
 func (t *trial) limits(l *sqlite.Look, events []sqlite.Event, w work, at place, sql string) {
-	if strings.Count(sql, ",") >= sqlite.RemoteArguments && w.compiles {
-		if err := l.WithinArguments(sql); err != nil && strings.Contains(err.Error(), "too many arguments") {
-			t.tooManyArguments(at)
-		}
+	if t.mark.arguments {
+		t.add(migration.CodeFunctionArguments, migration.SeverityWarning, at, fmt.Sprintf("a function has more than the %d arguments that D1 documents as the most", sqlite.RemoteArguments), "call it twice and join what it gives")
 	}
 	if w.likes && !w.alters {
 		t.patterns(l, sql, at)
@@ -413,10 +471,6 @@ func (t *trial) limits(l *sqlite.Look, events []sqlite.Event, w work, at place, 
 				"nothing to do here; wrangler d1 migrations apply may fail with it (incomplete input)")
 		}
 	}
-}
-
-func (t *trial) tooManyArguments(at place) {
-	t.add(migration.CodeFunctionArguments, migration.SeverityWarning, at, fmt.Sprintf("a function has more than the %d arguments that D1 documents as the most", sqlite.RemoteArguments), "call it twice and join what it gives")
 }
 
 // maxPattern is the most that D1 takes as a pattern of LIKE and GLOB, in bytes.
@@ -464,7 +518,7 @@ func longestPattern(program [][]any) (longest int) {
 }
 
 // many is from how many rows on a rewrite is worth a word.
-const many = 100_000
+const many = 50_000
 
 // Rows that D1 may write in a second, where nothing was measured.
 const assumedRate = 50_000

@@ -92,6 +92,7 @@ type trial struct {
 	// counts has the rows of children as they were counted last, by table and column; a seed of a
 	// thousand REPLACEs would count them as often.
 	counts map[string]map[string]int64
+	losing map[string]string // by table and column, what counts the rows that a foreign key can change
 
 	// What happened so far.
 	origin     map[string]string             // the name of each table in the live database; "" for one that the run made
@@ -99,6 +100,7 @@ type trial struct {
 	before     map[string]migration.Rowcount // how many rows these had
 	written    map[string]place              // tables by the statement that wrote to them last
 	stored     map[string]string             // tables that got rows or values
+	refilled   map[string]bool               // tables that got rows from one that the run made
 	unjudged   map[string]bool               // tables whose new rows could not be judged
 	dropped    map[string]bool               // indexes and triggers that a statement dropped by name
 	made       map[string]place              // objects by the statement that made them
@@ -126,7 +128,7 @@ func newTrial(ctx context.Context, plan migration.Plan, known facts, o Options) 
 	return &trial{ctx: ctx, plan: plan, imports: o.Import, facts: known,
 		liveColumns: map[string][]string{}, liveViews: map[string]bool{}, counts: map[string]map[string]int64{},
 		origin: map[string]string{}, touched: map[string]string{}, before: map[string]migration.Rowcount{}, written: map[string]place{}, stored: map[string]string{},
-		unjudged: map[string]bool{}, dropped: map[string]bool{}, made: map[string]place{}, gone: map[string]place{}, effects: map[string]*effect{}, doubts: map[string]bool{}}
+		unjudged: map[string]bool{}, refilled: map[string]bool{}, losing: map[string]string{}, dropped: map[string]bool{}, made: map[string]place{}, gone: map[string]place{}, effects: map[string]*effect{}, doubts: map[string]bool{}}
 }
 
 // place is a statement's file and line.
@@ -140,6 +142,7 @@ type removal struct {
 	place
 	live, to string // its name there; of a rename the new one
 	rows     migration.Rowcount
+	copied   int64            // rows on the copy
 	values   map[string]int64 // of each column, how many are not NULL
 }
 
@@ -156,6 +159,7 @@ type loss struct {
 	before   int64  // rows, or references, on the copy
 	hazard   migration.Hazard
 	back     bool // the migration has put it back
+	made     bool // the run made the table
 }
 
 // mark is what was counted before a statement.
@@ -166,7 +170,9 @@ type mark struct {
 	dropsColumn bool               // whether it may drop one
 	values      map[string]int64   // of the table's columns, how many are not NULL
 	rows        migration.Rowcount // of the table, where the statement drops it
+	copied      int64              // and how many the copy has
 	swept       int64              // rows on the copy, where the statement is about all of them
+	arguments   bool               // whether a function has more than D1 documents
 	violated    int64              // foreign keys that are violated and not yet checked
 }
 
@@ -281,9 +287,14 @@ func (t *trial) Before(l *sqlite.Look, s *sqlite.Trial) (err error) {
 			return err
 		}
 	}
+	if sql := t.statement(s.Index).SQL; strings.Count(sql, ",") >= sqlite.RemoteArguments && w.compiles {
+		err := l.WithinArguments(sql) // now: SQLite counts when it parses, and a trigger is parsed once
+		t.mark.arguments = err != nil && strings.Contains(err.Error(), "too many arguments")
+	}
 	t.mark.violated = t.violated // SQLite obeys some PRAGMAs when it compiles them
 	if w.drops && w.target != "" {
 		t.mark.rows = t.rowsOf(l, w.target)
+		t.mark.copied, _ = integer(l, "SELECT count(*) FROM "+quoteName(w.target)) // not every virtual table can be counted
 		if err := t.values(l, w.target); err != nil {
 			return err
 		}
@@ -300,7 +311,7 @@ func (t *trial) Before(l *sqlite.Look, s *sqlite.Trial) (err error) {
 		key := strings.ToLower(c.table)
 		n, known := t.counts[key][c.column]
 		if !known {
-			if n, err = integer(l, c.sql()); err != nil {
+			if n, err = integer(l, t.counting(c.table, c.column)); err != nil {
 				continue // it is a view, or there is no such table; the statement will say so
 			}
 			if t.counts[key] == nil {
@@ -317,12 +328,24 @@ func (t *trial) Before(l *sqlite.Look, s *sqlite.Trial) (err error) {
 	return nil
 }
 
-// sql counts the child's rows, or of an update its references.
-func (c child) sql() string {
-	if c.column == "" {
-		return "SELECT count(*) FROM " + quoteName(c.table)
+// counting is a query for the rows of a child, or for those of its references that are not what a
+// foreign key can make of them: NULL, or the default.
+func (t *trial) counting(table, column string) string {
+	if column == "" {
+		return "SELECT count(*) FROM " + quoteName(table)
 	}
-	return "SELECT count(" + quoteName(c.column) + ") FROM " + quoteName(c.table)
+	key := strings.ToLower(table + "\x00" + column)
+	if sql, known := t.losing[key]; known {
+		return sql
+	}
+	sql := "SELECT count(" + quoteName(column) + ") FROM " + quoteName(table)
+	defaults, err := texts(t.look, `SELECT x.dflt_value FROM pragma_table_xinfo(?1) AS x, pragma_foreign_key_list(?1) AS f
+ WHERE lower(x.name) = lower(?2) AND lower(f."from") = lower(?2) AND 'SET DEFAULT' IN (f.on_delete, f.on_update) AND x.dflt_value IS NOT NULL`, table, column)
+	if err == nil && len(defaults) > 0 {
+		sql = "SELECT count(*) FROM " + quoteName(table) + " WHERE " + quoteName(column) + " IS NOT (" + defaults[0] + ")" // SQLite's own text
+	}
+	t.losing[key] = sql
+	return sql
 }
 
 // count notes how many rows a table has, the first time that the run touches it.
