@@ -263,6 +263,10 @@ func (j *job) wireEngine(r *report.Report, configDir string, db wrangler.Databas
 	case s["rehearse"] == "off":
 		j.engine.NoRehearsal = "switched off"
 	case j.remote != nil:
+		how.Size = func(ctx context.Context) (int64, error) {
+			info, err := j.remote.database.Info(ctx)
+			return int64(info.Size), err
+		}
 		j.engine.Rehearse = rehearsal.Remote(j.environment, how)
 	case j.database != nil:
 		j.engine.Rehearse = rehearsal.Local(j.database, how)

@@ -93,7 +93,7 @@ func built(ctx context.Context, schema migration.Schema, except []string) (model
 	schema = slices.DeleteFunc(slices.Clone(schema), func(o migration.Object) bool {
 		return slices.ContainsFunc(except, func(name string) bool { return strings.EqualFold(name, o.Table) })
 	})
-	if err := scratch.Build(ctx, schema, nil); err != nil {
+	if err := scratch.Build(ctx, schema); err != nil {
 		return model{}, err
 	}
 	return readModel(outside(ctx, scratch), except...)

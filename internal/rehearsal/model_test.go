@@ -116,7 +116,7 @@ func TestModelWithinATrial(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer scratch.Close()
-	if err := scratch.Build(t.Context(), database(t, everything), nil); err != nil {
+	if err := scratch.Build(t.Context(), database(t, everything)); err != nil {
 		t.Fatal(err)
 	}
 	var w within

@@ -18,9 +18,11 @@ import (
 
 // Options are how a plan is rehearsed.
 type Options struct {
-	Rows     bool  // on all rows, and not on one of each table that is touched
-	Import   bool  // the run goes to D1's import endpoint
-	Limit    int64 // of the bytes that are copied
+	Rows   bool  // on all rows, and not on one of each table that is touched
+	Import bool  // the run goes to D1's import endpoint
+	Limit  int64 // of the bytes that are copied
+	// Size asks how large a remote database is, in bytes; nil, or 0: that is found out by copying.
+	Size     func(context.Context) (int64, error)
 	Progress func(string)
 	Patience time.Duration // for the migrations' statements; 0: two minutes
 }
@@ -49,8 +51,89 @@ func Local(d *sqlite.Database, o Options) func(context.Context, migration.Plan) 
 // wants it.
 func Remote(env migration.Environment, o Options) func(context.Context, migration.Plan) (migration.Rehearsal, error) {
 	return func(ctx context.Context, plan migration.Plan) (migration.Rehearsal, error) {
+		if o.Rows {
+			return onRows(ctx, env, plan, o)
+		}
 		return onSample(ctx, env, plan, o)
 	}
+}
+
+// onRows rehearses on all rows, or on those of the tables concerned where all are too many.
+func onRows(ctx context.Context, env migration.Environment, plan migration.Plan, o Options) (migration.Rehearsal, error) {
+	var size int64
+	if o.Size != nil {
+		var err error
+		if size, err = o.Size(ctx); err != nil {
+			return migration.Rehearsal{}, err
+		}
+	}
+	rows := "all"
+	copied, result, err := copyData(ctx, env, plan.Schema, nil, size, o.Limit, o.Progress)
+	if err == nil && result.over {
+		o.Progress(fmt.Sprintf("the database has more than rehearse-limit (%s): copying only the tables concerned and their neighbours", migration.Size(o.Limit)))
+		var tables []string
+		rows = "some"
+		if tables, err = concerned(ctx, plan, o); err == nil {
+			copied, result, err = copyData(ctx, env, plan.Schema, tables, 0, o.Limit, o.Progress)
+		}
+	}
+	switch problem, ok := errors.AsType[*migration.Problem](err); {
+	case ctx.Err() != nil:
+		return migration.Rehearsal{}, ctx.Err()
+	case ok:
+		return migration.Rehearsal{}, problem
+	case err != nil:
+		return migration.Rehearsal{Reason: fmt.Sprintf("the database could not be copied: %v", err)}, nil
+	case result.over:
+		r, err := onSample(ctx, env, plan, o)
+		r.Gaps = append(r.Gaps, fmt.Sprintf("the rows: the tables concerned have more than rehearse-limit (%s)", migration.Size(o.Limit)))
+		return r, err
+	}
+	defer copied.Close()
+	known := facts{complete: len(result.partly) == 0, tables: map[string]fact{}}
+	for _, table := range result.partly {
+		known.tables[strings.ToLower(table)] = fact{rest: true}
+	}
+	r, err := try(ctx, copied, plan, known, o)
+	r.Rows, r.Gaps = rows, append(r.Gaps, result.gaps...)
+	return r, err
+}
+
+// concerned are the tables that a plan touches, and their neighbours by foreign key. Virtual
+// tables are, too, wherever one of them is.
+func concerned(ctx context.Context, plan migration.Plan, o Options) ([]string, error) {
+	empty, err := sqlite.NewScratch(ctx, "")
+	if err != nil {
+		return nil, err
+	}
+	defer empty.Close()
+	if err := empty.Build(ctx, plan.Schema); err != nil {
+		return nil, err
+	}
+	first, err := explore(ctx, empty, plan, o.patience())
+	if err != nil {
+		return nil, err
+	}
+	tables, err := describe(ctx, empty)
+	if err != nil {
+		return nil, err
+	}
+	touched := func(name string) bool {
+		return slices.ContainsFunc(first.touched, func(t string) bool { return strings.EqualFold(t, name) })
+	}
+	wanted := slices.Clone(first.touched)
+	for _, t := range tables {
+		for _, f := range t.foreign {
+			if touched(t.name) && !touched(f.to) {
+				wanted = append(wanted, f.to)
+			}
+			if touched(f.to) && !touched(t.name) {
+				wanted = append(wanted, t.name)
+			}
+		}
+	}
+	slices.Sort(wanted)
+	return slices.Compact(wanted), nil
 }
 
 func (o Options) patience() time.Duration { return cmp.Or(o.Patience, patience) }
@@ -62,7 +145,7 @@ func onSample(ctx context.Context, env migration.Environment, plan migration.Pla
 		return migration.Rehearsal{}, err
 	}
 	defer empty.Close()
-	if err := empty.Build(ctx, plan.Schema, nil); err != nil {
+	if err := empty.Build(ctx, plan.Schema); err != nil {
 		if ctx.Err() != nil {
 			return migration.Rehearsal{}, ctx.Err()
 		}
@@ -85,14 +168,7 @@ func onSample(ctx context.Context, env migration.Environment, plan migration.Pla
 			return migration.Rehearsal{}, err
 		}
 		defer filled.Close()
-		err = filled.Build(ctx, plan.Schema, func(insert func(sql string) error) error {
-			for _, sql := range append([]string{"PRAGMA ignore_check_constraints = ON"}, s.inserts...) {
-				if err := insert(sql); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
+		err = filled.Fill(ctx, plan.Schema, s.load)
 		if err != nil {
 			if ctx.Err() != nil {
 				return migration.Rehearsal{}, ctx.Err()
@@ -123,7 +199,7 @@ func Locate(ctx context.Context, env migration.Environment, batch migration.Batc
 		return refused
 	}
 	defer copied.Close()
-	if err := copied.Build(ctx, objects, nil); err != nil {
+	if err := copied.Build(ctx, objects); err != nil {
 		return refused
 	}
 	found, ok := errors.AsType[*migration.StatementError](copied.Apply(ctx, batch))

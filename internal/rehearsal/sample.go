@@ -2,6 +2,7 @@ package rehearsal
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -23,9 +24,25 @@ const generations = 4
 // a sample is one row of each table that a plan touches, as far as it has any, with the rows
 // that its foreign keys lead to.
 type sample struct {
-	tables  map[string]fact // by name in lower case
-	inserts []string
-	gaps    []string
+	tables map[string]fact // by name in lower case
+	rows   []sampleRow
+	gaps   []string
+}
+
+type sampleRow struct {
+	table  sqlite.Stored
+	values []sqlite.Value
+}
+
+// load puts the rows into a database that is being made. The same one may be there twice.
+func (s sample) load(l *sqlite.Loader) error {
+	for _, r := range s.rows {
+		err := l.Insert(r.table, r.values)
+		if _, there := errors.AsType[sqlite.RowError](err); err != nil && !there {
+			return err
+		}
+	}
+	return nil
 }
 
 // keyed is a table as a sample needs to know it.
@@ -55,7 +72,7 @@ func readSample(ctx context.Context, env migration.Environment, schema *sqlite.S
 		known   = map[string]bool{}
 	)
 	ask := func(t keyed, where string) {
-		sql := "SELECT " + strings.Join(literals(t.columns), ", ") + " FROM " + quoteName(t.name) + " WHERE " + where
+		sql := "SELECT " + strings.Join(t.literals(), ", ") + " FROM " + quoteName(t.name) + " WHERE " + where
 		if len(t.columns) > 0 && !known[sql] {
 			known[sql] = true
 			queries, into = append(queries, migration.Query{SQL: sql}), append(into, t)
@@ -113,11 +130,13 @@ func readSample(ctx context.Context, env migration.Environment, schema *sqlite.S
 			continue
 		}
 		for _, v := range a.Values {
-			var values []string
+			row := sampleRow{table: sqlite.Stored{Name: into[i].name, Columns: into[i].columns}}
 			for _, field := range v {
-				values = append(values, fmt.Sprint(field))
+				if row.values, err = sqlite.Literals(fmt.Sprint(field), row.values); err != nil {
+					return s, fmt.Errorf("read a row of %s: %w", into[i].name, err)
+				}
 			}
-			s.inserts = append(s.inserts, "INSERT OR IGNORE INTO "+quoteName(into[i].name)+" ("+strings.Join(into[i].columns, ", ")+") VALUES ("+strings.Join(values, ", ")+")")
+			s.rows = append(s.rows, row)
 		}
 	}
 	for _, t := range tables {
@@ -163,12 +182,11 @@ func tuple(columns []string) string {
 	return "(" + strings.Join(columns, ", ") + ")"
 }
 
-// literals are expressions for the values of columns as SQL literals, exact whatever they are:
-// quote() stops at a NUL.
-func literals(columns []string) []string {
+// literals are expressions for the values of the columns as SQL literals.
+func (t keyed) literals() []string {
 	var list []string
-	for _, c := range columns {
-		list = append(list, "CASE WHEN typeof("+c+") = 'text' AND instr("+c+", char(0)) > 0 THEN 'CAST(X''' || hex("+c+") || ''' AS TEXT)' ELSE quote("+c+") END")
+	for _, c := range t.columns {
+		list = append(list, exactLiteral(quoteName(c)))
 	}
 	return list
 }
@@ -192,7 +210,7 @@ func describe(ctx context.Context, m *sqlite.Scratch) (map[string]keyed, error) 
 		t := tables[key]
 		t.name, t.rowid = name, v[1] == int64(0)
 		if hidden := v[3] == int64(2) || v[3] == int64(3); !hidden {
-			t.columns = append(t.columns, quoteName(column))
+			t.columns = append(t.columns, column)
 		}
 		if pk, _ := v[4].(int64); pk > 0 {
 			if primary[key] == nil {

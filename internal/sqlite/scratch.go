@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"sync"
 	"time"
 
@@ -24,6 +25,7 @@ import (
 type Scratch struct {
 	name   string // of one in memory
 	file   string // of the other
+	dir    string // that the file has for itself and its journal; "" if it has none
 	uri    string
 	mutex  sync.Mutex
 	keep   conn // holds the database while nobody works on it
@@ -33,6 +35,29 @@ type Scratch struct {
 // NewScratch returns an empty database in memory that reports before as its bookmark.
 func NewScratch(ctx context.Context, before migration.Bookmark) (*Scratch, error) {
 	return newScratch(ctx, before, nil)
+}
+
+// NewScratchFile returns an empty database in a temporary file that only this user can read. What
+// SQLite keeps to undo a transaction is in a file, too, so that memory stays bounded whatever the
+// size. Close removes it all.
+func NewScratchFile(ctx context.Context) (*Scratch, error) {
+	dir, err := os.MkdirTemp("", "d1-rewind-")
+	if err != nil {
+		return nil, err
+	}
+	m := &Scratch{dir: dir, file: filepath.Join(dir, "copy")}
+	file, err := os.OpenFile(m.file, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	if err == nil {
+		err = file.Close()
+	}
+	if err == nil {
+		m.uri = fileURI(m.file, "_pragma=synchronous(off)&_pragma=temp_store(file)")
+		err = m.hold(ctx)
+	}
+	if err != nil {
+		return nil, errors.Join(err, os.RemoveAll(dir))
+	}
+	return m, nil
 }
 
 func newScratch(ctx context.Context, before migration.Bookmark, content []byte) (*Scratch, error) {
@@ -51,7 +76,10 @@ func (m *Scratch) hold(ctx context.Context) (err error) {
 
 // Close frees the database.
 func (m *Scratch) Close() error {
-	if m.file != "" {
+	switch {
+	case m.dir != "":
+		return errors.Join(m.keep.Close(), os.RemoveAll(m.dir))
+	case m.file != "":
 		return errors.Join(m.keep.Close(), os.Remove(m.file))
 	}
 	memdb.Delete(m.name)
@@ -201,16 +229,31 @@ func (d *Database) empty(ctx context.Context, before migration.Bookmark) (*Scrat
 	return m, nil
 }
 
-// Copy returns a copy of the database in memory, or nil and its size if that is more than
-// limit bytes. The caller closes it.
+// inMemory is up to which size a copy is in memory, in bytes.
+const inMemory = 32 << 20
+
+// Copy returns a copy of the database, or nil and its size if that is more than limit bytes. A
+// large one is in a temporary file. The caller closes it.
 func (d *Database) Copy(ctx context.Context, limit int64) (m *Scratch, size int64, err error) {
 	err = d.reading(ctx, func(c conn) error {
+		if m != nil { // somebody wrote meanwhile, and it is done once more
+			if err := m.Close(); err != nil {
+				return err
+			}
+			m = nil
+		}
 		v, err := c.value("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size")
 		if err != nil {
 			return err
 		}
-		if size, _ = v.(int64); size > limit {
+		switch size, _ = v.(int64); {
+		case size > limit:
 			return nil
+		case size > inMemory:
+			if m, err = NewScratchFile(ctx); err == nil {
+				err = d.backup(ctx, c, "copying the database for the rehearsal", m.uri, nil)
+			}
+			return err
 		}
 		content, err := serialize(c)
 		if err != nil {
@@ -219,6 +262,10 @@ func (d *Database) Copy(ctx context.Context, limit int64) (m *Scratch, size int6
 		m, err = newScratch(ctx, "", content)
 		return err
 	})
+	if err != nil && m != nil {
+		err = errors.Join(err, m.Close())
+		m = nil
+	}
 	return m, size, err
 }
 

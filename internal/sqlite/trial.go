@@ -172,12 +172,16 @@ func (c conn) first(sql string) (err error) {
 	return errors.Join(stmt.Err(), stmt.Close())
 }
 
-// Build makes the objects of a schema in an empty database, in an order that always works:
-// virtual tables, which bring their shadow tables; the other tables; then, when rows has filled
-// them, indexes, views and triggers. rows, which may be nil, is handed a function that runs one
-// statement. Neither foreign keys nor D1's limits hold meanwhile: what D1 has, it took at some
-// time. The error names the object that could not be made.
-func (m *Scratch) Build(ctx context.Context, schema migration.Schema, rows func(insert func(sql string) error) error) error {
+// Build makes the objects of a schema in an empty database, without rows. The error names the
+// object that could not be made.
+func (m *Scratch) Build(ctx context.Context, schema migration.Schema) error {
+	return m.build(ctx, schema, func(conn) error { return nil })
+}
+
+// build makes the objects in an order that always works: virtual tables, which bring their shadow
+// tables; the other tables; then, when rows has filled them, indexes, views and triggers. Neither
+// foreign keys nor D1's limits hold meanwhile: what D1 has, it took at some time.
+func (m *Scratch) build(ctx context.Context, schema migration.Schema, rows func(conn) error) error {
 	return withConn(ctx, m.uri, sqlite3.OPEN_READWRITE, func(c conn) error {
 		for option, on := range map[sqlite3.DBConfig]bool{sqlite3.DBCONFIG_ENABLE_FKEY: false, sqlite3.DBCONFIG_DQS_DML: true, sqlite3.DBCONFIG_DQS_DDL: true,
 			sqlite3.DBCONFIG_DEFENSIVE: false, sqlite3.DBCONFIG_TRUSTED_SCHEMA: true} {
@@ -198,10 +202,8 @@ func (m *Scratch) Build(ctx context.Context, schema migration.Schema, rows func(
 			func(o migration.Object) bool { return o.Type == "trigger" },
 		} {
 			if step == nil {
-				if rows != nil {
-					if err := rows(func(sql string) error { return c.single(sql) }); err != nil {
-						return err
-					}
+				if err := rows(c); err != nil {
+					return err
 				}
 				continue
 			}

@@ -173,6 +173,9 @@ type queryBody struct {
 // maxBody is an assumption: users report that about 1 MB is the most.
 const maxBody = 1 << 20
 
+// maxAnswer is an assumption, too: nobody says how much the service answers at most.
+const maxAnswer = 50_000_000
+
 func (d *Database) query(w http.ResponseWriter, body []byte, raw, edit bool) {
 	var q queryBody
 	decoder := json.NewDecoder(bytes.NewReader(body))
@@ -223,10 +226,33 @@ func (d *Database) query(w http.ResponseWriter, body []byte, raw, edit bool) {
 		return
 	}
 	results := []any{}
+	size := 0
 	for _, a := range answers {
 		results = append(results, result(a, raw))
+		size += length(a)
+	}
+	if size > maxAnswer {
+		fail(w, http.StatusInternalServerError, 7500, "internal error; reference = d1test")
+		return
 	}
 	succeed(w, results)
+}
+
+// length is about what an answer takes, in bytes.
+func length(a sqlite.Answer) (bytes int) {
+	for _, row := range a.Values {
+		for _, field := range row {
+			switch field := field.(type) {
+			case string:
+				bytes += len(field)
+			case []byte:
+				bytes += 4 * len(field)
+			default:
+				bytes += 8
+			}
+		}
+	}
+	return bytes
 }
 
 // sqlError words an error as the service does: code 7500 with SQLite's text.
@@ -268,7 +294,11 @@ func params(list []any) []any {
 func result(a sqlite.Answer, raw bool) any {
 	rows := []any{}
 	for _, v := range a.Values {
-		object, list := map[string]any{}, []any{}
+		var object map[string]any
+		list := make([]any, 0, len(v))
+		if !raw {
+			object = map[string]any{}
+		}
 		for i, field := range v {
 			switch f := field.(type) {
 			case int64:
@@ -280,8 +310,11 @@ func result(a sqlite.Answer, raw bool) any {
 				}
 				field = blob
 			}
-			object[a.Columns[i]] = field
-			list = append(list, field)
+			if raw {
+				list = append(list, field)
+			} else {
+				object[a.Columns[i]] = field
+			}
 		}
 		if raw {
 			rows = append(rows, list)
@@ -377,9 +410,10 @@ func (d *Database) listed() map[string]any {
 func (d *Database) info() map[string]any {
 	info := d.listed()
 	info["file_size"], info["running_in_region"], info["read_replication"] = 4096, "WEUR", map[string]any{"mode": "disabled"}
-	answers, err := d.memory.Read(context.Background(), migration.Query{SQL: "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND substr(name, 1, 7) <> 'sqlite_'"})
-	if err == nil && answers[0].Err == nil {
-		info["num_tables"] = len(answers[0].Values)
+	answers, err := d.memory.Read(context.Background(), migration.Query{SQL: "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND substr(name, 1, 7) <> 'sqlite_'"},
+		migration.Query{SQL: "SELECT max(page_count, 1) * page_size FROM pragma_page_count, pragma_page_size"})
+	if err == nil && answers[0].Err == nil && answers[1].Err == nil {
+		info["num_tables"], info["file_size"] = len(answers[0].Values), answers[1].Values[0][0]
 	}
 	return info
 }

@@ -189,7 +189,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	case fault == nil || fault.After || fault.Truncate:
 		s.route(answer, r, body)
 	}
-	if strings.Contains(answer.Body.String(), `"code":7003,`) {
+	if answer.Code == http.StatusNotFound && strings.Contains(answer.Body.String(), `"code":7003,`) {
 		s.mutex.Lock()
 		s.unknown = append(s.unknown, r.Method+" "+r.URL.Path+"\n")
 		s.mutex.Unlock()
