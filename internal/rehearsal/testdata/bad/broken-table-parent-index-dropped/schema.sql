@@ -1,0 +1,3 @@
+CREATE TABLE users (id INTEGER PRIMARY KEY, email TEXT);
+CREATE UNIQUE INDEX users_email ON users(email);
+CREATE TABLE logins (id INTEGER PRIMARY KEY, email TEXT REFERENCES users(email));

@@ -1,0 +1,2 @@
+INSERT INTO posts SELECT * FROM posts_backup;
+DROP TABLE posts_backup;

@@ -1,0 +1,1 @@
+INSERT INTO items(sku) VALUES ('a'), ('b');

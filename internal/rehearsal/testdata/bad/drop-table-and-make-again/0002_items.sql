@@ -1,0 +1,2 @@
+DROP TABLE items;
+CREATE TABLE items (id INTEGER PRIMARY KEY, sku TEXT, price INTEGER, note TEXT);

@@ -1,0 +1,1 @@
+CREATE INDEX items_price ON items(price);

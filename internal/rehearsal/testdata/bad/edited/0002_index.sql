@@ -1,0 +1,1 @@
+CREATE INDEX items_sku ON items(sku);

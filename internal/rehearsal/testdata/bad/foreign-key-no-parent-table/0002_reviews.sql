@@ -1,0 +1,2 @@
+CREATE TABLE reviews (id INTEGER PRIMARY KEY, author INTEGER REFERENCES users(id));
+INSERT INTO reviews(author) VALUES (NULL);

@@ -1,0 +1,1 @@
+WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < 60000) INSERT INTO events SELECT i, 'kind ' || (i % 7) FROM n;

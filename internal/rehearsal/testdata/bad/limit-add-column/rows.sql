@@ -1,0 +1,1 @@
+INSERT INTO wide(c0) VALUES (1);

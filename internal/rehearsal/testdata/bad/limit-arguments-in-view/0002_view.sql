@@ -1,0 +1,1 @@
+CREATE VIEW firsts AS SELECT coalesce(note{{, sku*32}}) AS v FROM items;

@@ -1,0 +1,1 @@
+UPDATE items SET price = max(0{{, 1*32}}) WHERE id = 1;

@@ -1,0 +1,1 @@
+INSERT INTO files(body) VALUES (zeroblob(9000000));

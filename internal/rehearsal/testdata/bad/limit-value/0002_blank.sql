@@ -1,0 +1,1 @@
+INSERT INTO files(body) VALUES (zeroblob(3000000));

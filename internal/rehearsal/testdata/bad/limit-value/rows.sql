@@ -1,0 +1,1 @@
+INSERT INTO files VALUES (1, x'00');

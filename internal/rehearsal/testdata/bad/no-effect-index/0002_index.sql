@@ -1,0 +1,1 @@
+CREATE INDEX IF NOT EXISTS items_by ON items(price);

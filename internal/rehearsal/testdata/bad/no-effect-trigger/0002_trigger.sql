@@ -1,0 +1,1 @@
+CREATE TRIGGER IF NOT EXISTS items_check BEFORE INSERT ON items WHEN length(new.sku) < 3 BEGIN SELECT RAISE(ABORT, 'short'); END;

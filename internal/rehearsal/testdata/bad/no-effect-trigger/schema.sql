@@ -1,0 +1,2 @@
+CREATE TABLE items (id INTEGER PRIMARY KEY, sku TEXT);
+CREATE TRIGGER items_check BEFORE INSERT ON items WHEN new.sku = '' BEGIN SELECT RAISE(ABORT, 'empty'); END;

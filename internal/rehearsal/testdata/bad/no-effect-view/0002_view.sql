@@ -1,0 +1,1 @@
+CREATE VIEW IF NOT EXISTS listed AS SELECT id, sku FROM items;

@@ -1,0 +1,2 @@
+CREATE TABLE items (id INTEGER PRIMARY KEY, sku TEXT);
+CREATE VIEW listed AS SELECT id FROM items;

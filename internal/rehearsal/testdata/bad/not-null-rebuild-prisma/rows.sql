@@ -1,0 +1,1 @@
+INSERT INTO "User" VALUES ('1', 'a'), ('2', NULL);

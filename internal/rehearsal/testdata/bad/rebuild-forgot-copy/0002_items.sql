@@ -1,0 +1,3 @@
+CREATE TABLE items_new (id INTEGER PRIMARY KEY, sku TEXT NOT NULL, price INTEGER, note TEXT);
+DROP TABLE items;
+ALTER TABLE items_new RENAME TO items;

@@ -1,0 +1,4 @@
+CREATE TABLE items_new (id INTEGER PRIMARY KEY, sku TEXT, price INTEGER NOT NULL, note TEXT);
+INSERT INTO items_new SELECT * FROM items WHERE price IS NOT NULL;
+DROP TABLE items;
+ALTER TABLE items_new RENAME TO items;

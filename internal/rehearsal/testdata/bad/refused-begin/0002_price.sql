@@ -1,0 +1,3 @@
+BEGIN TRANSACTION;
+UPDATE items SET price = 0 WHERE price IS NULL;
+COMMIT;

@@ -1,0 +1,1 @@
+CREATE TABLE sizes (n INTEGER CHECK (n < power(2, 10)));

@@ -1,0 +1,1 @@
+CREATE TABLE offers (price INTEGER, euros AS (ceiling(price / 100.0)));

@@ -1,0 +1,1 @@
+CREATE INDEX docs_pretty ON docs(json_pretty(body));

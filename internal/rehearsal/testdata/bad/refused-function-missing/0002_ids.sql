@@ -1,0 +1,2 @@
+ALTER TABLE items ADD COLUMN uuid TEXT;
+UPDATE items SET uuid = uuid();

@@ -1,0 +1,1 @@
+UPDATE items SET price = log10(price) WHERE price > 0;

@@ -1,0 +1,1 @@
+INSERT OR ROLLBACK INTO items(id, sku) VALUES (1, 'again');

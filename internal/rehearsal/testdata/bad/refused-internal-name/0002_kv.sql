@@ -1,0 +1,1 @@
+CREATE TABLE _cf_KV2 (key TEXT PRIMARY KEY, value BLOB);

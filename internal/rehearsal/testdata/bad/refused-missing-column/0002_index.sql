@@ -1,0 +1,1 @@
+CREATE INDEX items_colour ON items(colour);

@@ -1,0 +1,4 @@
+CREATE TABLE items (id INTEGER PRIMARY KEY, price INTEGER);
+CREATE TRIGGER items_positive BEFORE INSERT ON items WHEN new.price < 0 BEGIN
+  SELECT RAISE(ROLLBACK, 'negative');
+END;

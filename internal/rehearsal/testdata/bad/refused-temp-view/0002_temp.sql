@@ -1,0 +1,1 @@
+CREATE TEMPORARY VIEW cheap AS SELECT * FROM items WHERE price < 100;

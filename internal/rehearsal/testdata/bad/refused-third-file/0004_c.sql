@@ -1,0 +1,4 @@
+-- a comment first
+
+INSERT INTO b
+  VALUES (1);

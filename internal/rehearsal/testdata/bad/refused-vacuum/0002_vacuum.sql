@@ -1,0 +1,2 @@
+UPDATE items SET note = '' WHERE note IS NULL;
+VACUUM;

@@ -1,0 +1,1 @@
+INSERT OR REPLACE INTO roles(name) VALUES ('admin'), ('editor'), ('viewer');

@@ -1,0 +1,1 @@
+ALTER TABLE items ADD COLUMN state TEXT CHECK (state IS NOT NULL);

@@ -1,0 +1,2 @@
+ALTER TABLE `items` ADD `size` text;--> statement-breakpoint
+ALTER TABLE `items` ADD `colour` text NOT NULL;

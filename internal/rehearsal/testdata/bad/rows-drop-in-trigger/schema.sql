@@ -1,0 +1,5 @@
+CREATE TABLE items (id INTEGER PRIMARY KEY, sku TEXT, note TEXT);
+CREATE TABLE log (text TEXT);
+CREATE TRIGGER items_log AFTER INSERT ON items BEGIN
+  INSERT INTO log VALUES (new.sku);
+END;

@@ -1,0 +1,2 @@
+CREATE TABLE items (id INTEGER PRIMARY KEY, sku TEXT, note TEXT);
+CREATE VIEW skus AS SELECT sku FROM items;

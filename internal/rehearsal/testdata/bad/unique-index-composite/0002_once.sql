@@ -1,0 +1,1 @@
+CREATE UNIQUE INDEX likes_once ON likes(user_id, post_id);

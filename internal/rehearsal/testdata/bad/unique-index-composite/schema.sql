@@ -1,0 +1,1 @@
+CREATE TABLE likes (id INTEGER PRIMARY KEY, user_id INTEGER, post_id INTEGER);

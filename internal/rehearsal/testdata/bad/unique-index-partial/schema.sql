@@ -1,0 +1,1 @@
+CREATE TABLE addresses (id INTEGER PRIMARY KEY, user_id INTEGER, main INTEGER);

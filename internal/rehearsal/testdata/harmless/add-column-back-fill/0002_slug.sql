@@ -1,0 +1,2 @@
+ALTER TABLE items ADD COLUMN slug TEXT;
+UPDATE items SET slug = lower(sku);

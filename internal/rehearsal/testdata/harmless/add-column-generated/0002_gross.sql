@@ -1,0 +1,1 @@
+ALTER TABLE items ADD COLUMN gross INTEGER AS (price * 119 / 100) VIRTUAL;

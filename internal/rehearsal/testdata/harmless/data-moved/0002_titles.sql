@@ -1,0 +1,2 @@
+CREATE TABLE titles (post_id INTEGER PRIMARY KEY REFERENCES posts(id) ON DELETE CASCADE, text TEXT NOT NULL);
+INSERT INTO titles SELECT id, title FROM posts;

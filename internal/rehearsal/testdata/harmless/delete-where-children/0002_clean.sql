@@ -1,0 +1,1 @@
+DELETE FROM posts WHERE user_id = (SELECT id FROM users WHERE name IS NULL);

@@ -1,0 +1,2 @@
+DELETE FROM items WHERE price IS NULL;
+DELETE FROM items WHERE id IN (SELECT id FROM items WHERE sku LIKE 'B-%');

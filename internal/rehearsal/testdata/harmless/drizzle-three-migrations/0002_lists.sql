@@ -1,0 +1,4 @@
+CREATE TABLE `lists` (
+	`id` text PRIMARY KEY NOT NULL,
+	`title` text NOT NULL
+);

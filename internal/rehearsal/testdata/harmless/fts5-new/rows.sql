@@ -1,0 +1,1 @@
+INSERT INTO posts(title, body) VALUES ('one', 'first text'), ('two', 'second text'), ('three', NULL);

@@ -1,0 +1,1 @@
+CREATE TABLE "Größen" ("Nr." INTEGER PRIMARY KEY, "Länge in m" REAL);

@@ -1,0 +1,3 @@
+-- RedefineIndex
+DROP INDEX "User_handle_key";
+CREATE UNIQUE INDEX "User_handle_unique" ON "User"("handle");

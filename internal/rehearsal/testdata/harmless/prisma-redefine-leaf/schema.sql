@@ -1,0 +1,2 @@
+CREATE TABLE "Note" ("id" INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, "text" TEXT);
+CREATE INDEX "Note_text_idx" ON "Note"("text");

@@ -1,0 +1,10 @@
+CREATE TABLE posts_backup AS SELECT * FROM posts;
+CREATE TABLE comments_backup AS SELECT * FROM comments;
+CREATE TABLE users_new (id INTEGER PRIMARY KEY, name TEXT NOT NULL);
+INSERT INTO users_new SELECT * FROM users;
+DROP TABLE users;
+ALTER TABLE users_new RENAME TO users;
+INSERT INTO posts SELECT * FROM posts_backup;
+INSERT INTO comments SELECT * FROM comments_backup;
+DROP TABLE posts_backup;
+DROP TABLE comments_backup;

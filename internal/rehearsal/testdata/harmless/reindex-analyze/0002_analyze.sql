@@ -1,0 +1,3 @@
+REINDEX items_price;
+ANALYZE;
+PRAGMA optimize;

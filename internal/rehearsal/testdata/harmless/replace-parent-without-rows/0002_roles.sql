@@ -1,0 +1,1 @@
+REPLACE INTO roles(id, name) VALUES (1, 'administrator');

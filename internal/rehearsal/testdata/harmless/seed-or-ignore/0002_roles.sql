@@ -1,0 +1,1 @@
+INSERT OR IGNORE INTO roles(name) VALUES ('admin'), ('editor'), ('viewer');

@@ -1,0 +1,1 @@
+INSERT INTO tickets(text) VALUES ('a'), ('b');

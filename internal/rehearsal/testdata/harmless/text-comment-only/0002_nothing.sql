@@ -1,0 +1,2 @@
+-- This migration was moved to 0003.
+/* nothing here */

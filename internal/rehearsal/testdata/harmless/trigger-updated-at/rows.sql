@@ -1,0 +1,1 @@
+INSERT INTO items VALUES (1, 'a', NULL), (2, 'b', NULL);

@@ -1,0 +1,1 @@
+INSERT INTO prefs(body) VALUES ('{"theme":"dark"}'), ('{}');

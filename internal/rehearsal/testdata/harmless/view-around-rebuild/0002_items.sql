@@ -1,0 +1,6 @@
+DROP VIEW cheap;
+CREATE TABLE items_new (id INTEGER PRIMARY KEY, sku TEXT NOT NULL, price INTEGER);
+INSERT INTO items_new SELECT * FROM items;
+DROP TABLE items;
+ALTER TABLE items_new RENAME TO items;
+CREATE VIEW cheap AS SELECT id, sku FROM items WHERE price < 100;

@@ -1,0 +1,2 @@
+DROP VIEW IF EXISTS cheap;
+CREATE VIEW cheap AS SELECT id, sku, price FROM items WHERE price < 50;

@@ -1,0 +1,2 @@
+CREATE TABLE items (id INTEGER PRIMARY KEY, sku TEXT, price INTEGER);
+CREATE VIEW cheap AS SELECT id, sku FROM items WHERE price < 100;
