@@ -383,13 +383,18 @@ func (e entry) counts(t *testing.T, m mode, tables []migration.Table, before map
 			got[table.Name] = c
 		}
 	}
+	// A table without rows that comes or goes, and one that has another name afterwards, are no news about rows: here
+	// tables go by their names, and a rehearsal knows which one it is.
 	for name, c := range e.expected.Rows {
-		// A table without rows that comes or goes, and the new name of one, are no news about rows.
 		renamed := func(other counts) bool { return other.String() == (counts{c[1], c[0]}).String() }
-		if _, said := got[name]; !said && (c.String() == "[0, null]" || c.String() == "[null, 0]" || c[0] == nil && slices.ContainsFunc(slices.Collect(maps.Values(want)), renamed)) {
+		if _, said := got[name]; !said && (c.String() == "[0, null]" || c.String() == "[null, 0]" || slices.ContainsFunc(slices.Collect(maps.Values(e.expected.Rows)), renamed)) {
 			delete(want, name)
 		}
 	}
+	maps.DeleteFunc(got, func(name string, c counts) bool {
+		_, expected := want[name]
+		return !expected && c[0] == nil && before[name] == *c[1]
+	})
 	if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" {
 		t.Errorf("%s: rows of tables before and after (-want +got):\n%s", m, diff)
 	}
