@@ -439,7 +439,9 @@ func (t *trial) orphaned(l *sqlite.Look) error {
 			at, ok = gone, true
 		}
 		if !ok {
-			at = t.lastChange
+			if at, ok = t.written[strings.ToLower(parent)]; !ok {
+				at = t.lastChange
+			}
 		}
 		if !t.facts.complete {
 			if t.mayLead(table, parent) && t.unjudged[strings.ToLower(table)] {

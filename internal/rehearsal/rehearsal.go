@@ -203,8 +203,8 @@ func Locate(ctx context.Context, env migration.Environment, batch migration.Batc
 		return refused
 	}
 	found, ok := errors.AsType[*migration.StatementError](copied.Apply(ctx, batch))
-	if !ok || found.Index < 0 {
-		return refused
+	if !ok || found.Index < 0 || ofForeignKey(found.Text) || strings.HasPrefix(found.Text, "NOT NULL constraint failed") {
+		return refused // without rows the first statement that refers to one or looks one up is refused like that
 	}
 	located := &migration.StatementError{Index: found.Index, Offset: found.Offset, Text: refused.Text}
 	words, transaction := strings.CutSuffix(found.Text, sqlite.TransactionHint)
