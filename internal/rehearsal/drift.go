@@ -115,25 +115,17 @@ type stopped struct {
 	file    string
 	line    int
 	refusal *migration.StatementError
-	ofRows  bool // it may be about rows
 }
 
 func (s *stopped) Error() string { return fmt.Sprintf("%s:%d: %v", s.file, s.line, s.refusal) }
 
+// aboutRows begin the statements that are left out of a replay. It is the schema that is asked
+// for, and the rows that the files write are not those that the database had at the time: they
+// would only be in the way, and take their time.
+var aboutRows = []string{"insert", "replace", "update", "delete", "with", "select", "values"}
+
 // replayed is the model of what migrations produce on an empty database.
 func replayed(ctx context.Context, migrations []migration.Migration, except []string) (model, error) {
-	m, err := replay(ctx, migrations, except, true)
-	if stop, ok := errors.AsType[*stopped](err); ok && stop.ofRows {
-		// The rows that the files write are not those that the database had at the time, and it is
-		// the schema that is asked for: once more without rows.
-		if without, err := replay(ctx, migrations, except, false); err == nil {
-			return without, nil
-		}
-	}
-	return m, err
-}
-
-func replay(ctx context.Context, migrations []migration.Migration, except []string, withRows bool) (model, error) {
 	scratch, err := sqlite.NewScratch(ctx, "")
 	if err != nil {
 		return model{}, err
@@ -146,10 +138,9 @@ func replay(ctx context.Context, migrations []migration.Migration, except []stri
 			if slices.Contains([]string{"begin", "commit", "end"}, first) {
 				continue // wrangler takes them out where it applies a file to the local database
 			}
-			if !withRows && slices.Contains([]string{"insert", "replace", "update", "delete", "with", "select", "values"}, first) {
-				continue
+			if !slices.Contains(aboutRows, first) {
+				r.batch.Statements = append(r.batch.Statements, migration.BatchStatement{Query: migration.Query{SQL: s.SQL}, Migration: m.Name, Line: s.Line})
 			}
-			r.batch.Statements = append(r.batch.Statements, migration.BatchStatement{Query: migration.Query{SQL: s.SQL}, Migration: m.Name, Line: s.Line})
 		}
 	}
 	err = scratch.Try(ctx, r.batch, r)
@@ -168,10 +159,8 @@ func (r *replaying) Before(*sqlite.Look, *sqlite.Trial) error { return nil }
 func (r *replaying) After(look *sqlite.Look, trial *sqlite.Trial) error {
 	s := r.batch.Statements[trial.Index]
 	if trial.Refusal != nil && !trial.Deferred {
-		compiles := look.Compiles(s.SQL) == nil
-		if !r.leftOut(trial.Refusal) && (!compiles || !onlyRows(trial.Events)) {
-			// A violated constraint may have taken the table with it: ON CONFLICT ROLLBACK.
-			return &stopped{s.Migration, s.Line, trial.Refusal, compiles || strings.Contains(trial.Refusal.Text, "SQLITE_CONSTRAINT")}
+		if !r.leftOut(trial.Refusal) {
+			return &stopped{s.Migration, s.Line, trial.Refusal}
 		}
 	}
 	if trial.Index+1 == len(r.batch.Statements) || r.batch.Statements[trial.Index+1].Migration != s.Migration {
@@ -193,19 +182,4 @@ func (r *replaying) leftOut(refusal *migration.StatementError) bool {
 func (r *replaying) End(look *sqlite.Look) (err error) {
 	r.model, err = readModel(look.Query, r.except...)
 	return err
-}
-
-// onlyRows tells whether a statement reads and writes rows, and nothing else.
-func onlyRows(events []sqlite.Event) bool {
-	writes := false
-	for _, e := range events {
-		switch e.Action {
-		case sqlite.Read, sqlite.Function:
-		case sqlite.Insert, sqlite.Update, sqlite.Delete:
-			writes = true
-		default:
-			return false
-		}
-	}
-	return writes
 }
