@@ -513,10 +513,7 @@ func (e entry) onWorkerd(t *testing.T, worker *wranglertest.Worker, binding stri
 		t.Fatal(refusal)
 	}
 	before := countOnWorkerd(t, worker, binding)
-	looked := e.look(t, worker, binding)
-	if looked.view+looked.table != "" || looked.orphans != 0 {
-		t.Fatalf("something is broken before: %+v", looked)
-	}
+	earlier := e.look(t, worker, binding)
 
 	// Up to the statement that is refused everything is taken.
 	var all, taken []string
@@ -560,14 +557,14 @@ func (e entry) onWorkerd(t *testing.T, worker *wranglertest.Worker, binding stri
 			return slices.ContainsFunc(codes, func(code string) bool { return slices.Contains(strings.Split(h.Code, "|"), code) })
 		})
 	}
-	looked = e.look(t, worker, binding)
-	if got := looked.orphans > 0; got != says(migration.CodeOrphans) {
+	looked := e.look(t, worker, binding)
+	if got := looked.orphans > earlier.orphans; got != says(migration.CodeOrphans) {
 		t.Errorf("foreign_key_check finds %d rows, and the catalogue says orphans: %t", looked.orphans, !got)
 	}
-	if got := looked.view != ""; got != says(migration.CodeBrokenView) {
+	if got := looked.view != earlier.view; got != says(migration.CodeBrokenView) {
 		t.Errorf("a view that can't be read: %q, and the catalogue says broken-view: %t", looked.view, !got)
 	}
-	if got := looked.table != ""; got != says(migration.CodeBrokenTable, migration.CodeBrokenTrigger) && !says(migration.CodeLikePattern) { // which only running shows
+	if got := looked.table != earlier.table; got != says(migration.CodeBrokenTable, migration.CodeBrokenTrigger) && !says(migration.CodeLikePattern) { // which only running shows
 		t.Errorf("a table that can't be written: %q, and the catalogue says broken-table or broken-trigger: %t", looked.table, !got)
 	}
 }
@@ -591,14 +588,14 @@ type looked struct {
 	view, table string // D1's words about the first that is broken
 }
 
-// look reads each view, compiles writes to each table, and looks for orphans.
+// look reads each view, compiles writes to each table and to views that have triggers, and looks for orphans.
 func (e entry) look(t *testing.T, worker *wranglertest.Worker, binding string) (l looked) {
 	t.Helper()
 	const views = `SELECT format('SELECT * FROM "%w" LIMIT 1', name) AS sql FROM sqlite_schema WHERE type = 'view'`
-	const writes = `SELECT format(v.way, m.name, x.name, x.name) AS sql FROM sqlite_schema m JOIN pragma_table_xinfo(m.name) x ON x.hidden = 0
-JOIN (SELECT 'EXPLAIN INSERT INTO "%w"("%w") VALUES (NULL)' AS way UNION ALL SELECT 'EXPLAIN UPDATE "%w" SET "%w" = "%w"' UNION ALL SELECT 'EXPLAIN DELETE FROM "%w"') v
-WHERE m.type = 'table' AND substr(m.name, 1, 7) <> 'sqlite_' AND substr(m.name, 1, 4) <> '_cf_' AND m.sql NOT LIKE 'CREATE VIRTUAL%' AND m.name NOT LIKE '%\_fts\_%' ESCAPE '\'
-AND m.name IN (SELECT name FROM pragma_table_list WHERE type = 'table')`
+	const writes = `SELECT format(w.way, m.name, x.name, x.name) AS sql FROM sqlite_schema m JOIN pragma_table_xinfo(m.name) x ON x.hidden = 0
+JOIN (SELECT 'EXPLAIN INSERT INTO "%w"("%w") VALUES (NULL)' AS way UNION ALL SELECT 'EXPLAIN UPDATE "%w" SET "%w" = "%w"' UNION ALL SELECT 'EXPLAIN DELETE FROM "%w"') w
+WHERE substr(m.name, 1, 7) <> 'sqlite_' AND substr(m.name, 1, 4) <> '_cf_' AND CASE m.type WHEN 'view' THEN m.name IN (SELECT tbl_name FROM sqlite_schema WHERE type = 'trigger')
+  WHEN 'table' THEN m.name IN (SELECT name FROM pragma_table_list WHERE type = 'table') END`
 	for _, step := range []struct {
 		makes string
 		into  *string
@@ -615,7 +612,7 @@ AND m.name IN (SELECT name FROM pragma_table_list WHERE type = 'table')`
 			continue
 		}
 		for _, answer := range worker.Batches(t, binding, batches...) {
-			if answer.Error != "" && *step.into == "" {
+			if *step.into == "" && !strings.Contains(answer.Error, "because it is a view") { // the trigger is for another way
 				*step.into = answer.Error
 			}
 		}

@@ -1,0 +1,2 @@
+INSERT INTO items VALUES (1, 'a');
+INSERT INTO trash VALUES (7, 'z');

@@ -1,0 +1,2 @@
+INSERT INTO items VALUES (1, 'a');
+INSERT INTO wishes VALUES (1, 'b');

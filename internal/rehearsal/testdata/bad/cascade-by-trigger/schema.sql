@@ -1,0 +1,5 @@
+CREATE TABLE users (id INTEGER PRIMARY KEY, state TEXT);
+CREATE TABLE posts (id INTEGER PRIMARY KEY, user_id INTEGER NOT NULL REFERENCES users(id) ON DELETE CASCADE);
+CREATE TRIGGER users_gone AFTER UPDATE OF state ON users WHEN new.state = 'gone' BEGIN
+  DELETE FROM users WHERE id = new.id;
+END;

@@ -1,0 +1,1 @@
+WITH t(x) AS (VALUES (1)) DELETE FROM items;

@@ -1,0 +1,2 @@
+DELETE FROM items;
+DROP TABLE items;

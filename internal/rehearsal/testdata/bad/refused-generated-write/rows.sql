@@ -1,0 +1,1 @@
+INSERT INTO boxes(w, h) VALUES (1, 2);

@@ -1,0 +1,1 @@
+INSERT INTO cheap VALUES (2, 5);

@@ -1,0 +1,2 @@
+CREATE TABLE items (id INTEGER PRIMARY KEY, price INTEGER);
+CREATE VIEW cheap AS SELECT * FROM items WHERE price < 100;

@@ -1,0 +1,1 @@
+INSERT INTO counts(n) VALUES ('many');

@@ -1,0 +1,2 @@
+ALTER TABLE items ADD COLUMN colour TEXT;
+INSERT INTO items VALUES (9, 'Z-9', 1, NULL);

@@ -1,0 +1,2 @@
+ALTER TABLE items ADD COLUMN note TEXT;
+UPDATE items SET price = 8 WHERE id = 2;

@@ -1,0 +1,2 @@
+CREATE TABLE items (id INTEGER PRIMARY KEY, price INTEGER);
+ALTER TABLE items ADD COLUMN euros AS (ceiling(price / 100.0)) VIRTUAL;

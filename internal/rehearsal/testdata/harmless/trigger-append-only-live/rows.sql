@@ -1,0 +1,1 @@
+INSERT INTO log(text) VALUES ('first'), ('second');

@@ -1,0 +1,1 @@
+UPDATE users SET name = upper(name) WHERE name IS NOT NULL;
