@@ -93,6 +93,9 @@ func (t *trial) removed(l *sqlite.Look) error {
 		if slices.Contains(slices.Collect(maps.Values(t.origin)), d.live) {
 			continue // it lives on under another name
 		}
+		if before := t.before[strings.ToLower(d.live)]; before.Known && before.Rows > d.rows.Rows {
+			d.rows = before // the run had emptied it
+		}
 		severity := migration.SeverityError
 		if d.rows.Known && d.rows.Rows == 0 {
 			severity = migration.SeverityWarning
@@ -314,7 +317,7 @@ func (t *trial) exercise(l *sqlite.Look, made map[string]place) (map[string]stri
 				continue // it has no trigger for that
 			}
 			what := kind
-			if triggers && kind == "table" {
+			if triggers && !strings.HasPrefix(probe, "SELECT") {
 				what = "trigger"
 			}
 			broken[what+" "+name] = err.Error()

@@ -53,7 +53,7 @@ func (e *explorer) After(l *sqlite.Look, s *sqlite.Trial) error {
 		return nil
 	}
 	e.refused[s.Index] = true
-	if len(s.Events) == 0 || !strings.Contains(s.Refusal.Text, "SQLITE_CONSTRAINT") && !strings.Contains(s.Refusal.Text, "SQLITE_MISMATCH") {
+	if !s.Compiles || !strings.Contains(s.Refusal.Text, "SQLITE_CONSTRAINT") && !strings.Contains(s.Refusal.Text, "SQLITE_MISMATCH") {
 		e.hopeless = true
 		return s.Refusal
 	}

@@ -153,6 +153,10 @@ func (t *trial) foreignKeys(l *sqlite.Look, w work, at place, sql string) {
 		case w.drops:
 			what = "dropping " + w.target + " " + what
 			advice = "copy the rows of " + c.table + " into another table first and put them back in the same migration, or add columns with ALTER TABLE instead of rebuilding " + w.target + "; no PRAGMA prevents it in D1"
+		case len(w.inTrigger) > 0:
+			what = "a trigger deletes rows of " + strings.Join(w.inTrigger, ", ") + ", and that " + what
+			advice = "drop the trigger for the time of the migration, if the rows are to stay"
+			one.severity = migration.SeverityWarning
 		default:
 			what = "the rows of " + w.target + " go, and that " + what
 			advice = "if they are to stay, move them to another parent first"
@@ -295,6 +299,9 @@ func (t *trial) reshaped(l *sqlite.Look, events []sqlite.Event, w work, at place
 		}
 		delete(t.origin, gone)
 		t.gone[strings.ToLower(gone)] = at
+		if live := t.drops; len(live) > 0 && live[len(live)-1].place == at {
+			t.follow(gone, live[len(live)-1].live) // under which name it counts
+		}
 	default:
 		if added != "" {
 			t.origin[added] = ""

@@ -281,7 +281,7 @@ func (t *trial) Before(l *sqlite.Look, s *sqlite.Trial) (err error) {
 	if t.statement(s.Index).Migration == "" {
 		return nil
 	}
-	w := t.read(s.Events)
+	w := t.read(s)
 	if w.schema {
 		if t.mark.version, err = integer(l, "PRAGMA schema_version"); err != nil {
 			return err
@@ -458,7 +458,7 @@ func (t *trial) After(l *sqlite.Look, s *sqlite.Trial) error {
 		}
 		return nil
 	}
-	w := t.read(s.Events)
+	w := t.read(s)
 	if acted := s.Answer.Changes > 1 || w.drops; acted || !w.replaces {
 		for _, table := range w.touched {
 			delete(t.counts, strings.ToLower(table))
@@ -563,7 +563,7 @@ func (t *trial) definite(s *sqlite.Trial, w work) bool {
 			partly++
 		}
 	}
-	if t.facts.empty[s.Index] {
+	if t.facts.empty == nil || t.facts.empty[s.Index] { // a table that could not be copied, or it needs rows
 		return partly == 0
 	}
 	return partly <= 1
@@ -677,34 +677,36 @@ func quoteName(name string) string { return `"` + strings.ReplaceAll(name, `"`, 
 
 // work is what a statement does, as SQLite told the authorizer.
 type work struct {
-	compiles bool
-	schema   bool // it makes, drops or alters something
-	writes   bool // rows of a table that it names
-	deletes  bool // these rows
-	alters   bool
-	drops    bool // a table
-	index    string
-	target   string              // the table that it is about
-	stores   []string            // tables that get rows or other values, those of triggers included
-	touched  []string            // every table whose rows change or may go
-	children []child             // on which foreign keys act
-	updates  []string            // columns of the target that an UPDATE sets
-	reads    map[string][]string // columns that are read, by table
-	looks    map[string][]string // those of them that the statement itself reads, and not a trigger
-	likes    bool
-	replaces bool
+	compiles  bool
+	schema    bool     // it makes, drops or alters something
+	writes    bool     // rows of a table that it names
+	deletes   bool     // these rows
+	inTrigger []string // tables that its triggers delete from
+	alters    bool
+	drops     bool // a table
+	index     string
+	target    string              // the table that it is about
+	stores    []string            // tables that get rows or other values, those of triggers included
+	touched   []string            // every table whose rows change or may go
+	children  []child             // on which foreign keys act
+	updates   []string            // columns of the target that an UPDATE sets
+	reads     map[string][]string // columns that are read, by table
+	looks     map[string][]string // those of them that the statement itself reads, and not a trigger
+	likes     bool
+	replaces  bool
 }
 
 // read makes sense of the events of a statement. What it does itself comes before what it
 // makes foreign keys do; neither is within a trigger.
-func (t *trial) read(events []sqlite.Event) work {
-	w := work{compiles: len(events) > 0, reads: map[string][]string{}, looks: map[string][]string{}}
+func (t *trial) read(s *sqlite.Trial) work {
+	w := work{compiles: s.Compiles, reads: map[string][]string{}, looks: map[string][]string{}}
+	gone := map[string][]string{} // tables that a trigger deletes from, by the trigger
 	note := func(list *[]string, table string) {
 		if !slices.ContainsFunc(*list, func(o string) bool { return strings.EqualFold(o, table) }) {
 			*list = append(*list, table)
 		}
 	}
-	for _, e := range events {
+	for _, e := range s.Events {
 		if system(e.Object) && e.Action != sqlite.Pragma {
 			continue
 		}
@@ -743,7 +745,10 @@ func (t *trial) read(events []sqlite.Event) work {
 		case sqlite.Delete:
 			note(&w.touched, e.Object)
 			switch {
+			case e.Inner != "" && t.follows(e.Object, "", gone[e.Inner]):
+				w.children = append(w.children, child{table: e.Object})
 			case e.Inner != "":
+				gone[e.Inner] = append(gone[e.Inner], e.Object)
 			case w.target == "" || strings.EqualFold(w.target, e.Object) && !w.deletes:
 				w.target, w.writes, w.deletes = e.Object, true, true
 			case !slices.ContainsFunc(w.children, func(c child) bool { return c.column == "" && strings.EqualFold(c.table, e.Object) }):
@@ -754,6 +759,8 @@ func (t *trial) read(events []sqlite.Event) work {
 		case sqlite.Update:
 			note(&w.touched, e.Object)
 			switch {
+			case e.Inner != "" && t.follows(e.Object, e.Detail, gone[e.Inner]):
+				w.children = append(w.children, child{table: e.Object, column: e.Detail})
 			case e.Inner != "":
 				note(&w.stores, e.Object)
 			case w.target == "" || strings.EqualFold(w.target, e.Object):
@@ -776,9 +783,25 @@ func (t *trial) read(events []sqlite.Event) work {
 			}
 		}
 	}
+	for _, parents := range gone {
+		w.inTrigger = append(w.inTrigger, parents...)
+	}
 	// A plain INSERT makes no foreign key act, and a plain UPDATE none that deletes: these replace rows.
-	w.replaces = w.writes && !w.drops && !w.deletes && slices.ContainsFunc(w.children, func(c child) bool { return len(w.updates) == 0 || c.column == "" })
+	w.replaces = w.writes && !w.drops && !w.deletes && len(w.inTrigger) == 0 && slices.ContainsFunc(w.children, func(c child) bool { return len(w.updates) == 0 || c.column == "" })
 	return w
+}
+
+// follows tells whether the rows of a table go, or with a column lose their reference, when a row
+// of one of the parents goes.
+func (t *trial) follows(table, column string, parents []string) bool {
+	for _, parent := range parents {
+		n, err := integer(t.look, `SELECT count(*) FROM pragma_foreign_key_list(?1) WHERE lower("table") = lower(?2)
+ AND (?3 = '' AND on_delete = 'CASCADE' OR lower("from") = lower(?3) AND on_delete IN ('SET NULL', 'SET DEFAULT'))`, table, parent, column)
+		if err == nil && n > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // actsOn tells whether foreign keys make the statement change a table.

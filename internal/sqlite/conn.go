@@ -217,7 +217,7 @@ func (c conn) run(batch migration.Batch, each func(Answer), watch Watch) error {
 		trial := &Trial{Index: i}
 		if watch != nil {
 			guard.events = nil
-			_ = c.prepare(s.SQL) // for its events; an error comes again
+			trial.Compiles = c.prepare(s.SQL) == nil // and for its events; an error comes again
 			trial.Events = guard.events
 			if err := watch.Before(look, trial); err != nil {
 				return err
@@ -267,6 +267,7 @@ func (c conn) one(s migration.BatchStatement, trial *Trial, guard *authorizer, i
 	trial.Answer, trial.Took = answer, time.Since(start)
 	if guard.watched {
 		trial.Events = append(trial.Events, guard.events...)
+		trial.Compiles = trial.Compiles || err == nil || errors.Is(err, sqlite3.CONSTRAINT) // of a LIMIT's other form
 	}
 	if err == nil && isAlter(s.SQL) {
 		err = c.noNewInternalNames(guard, internal)

@@ -56,10 +56,12 @@ type Event struct {
 
 // Trial is one statement of a batch that is being tried.
 type Trial struct {
-	Index  int     // into the batch; it counts up
-	Events []Event // what compiling it asked for; after it ran, also what running it did
-	Answer Answer  // after it ran
-	Took   time.Duration
+	Index int // into the batch; it counts up
+	// Compiles tells whether SQLite could make a program of it: then a refusal may be about rows.
+	Compiles bool
+	Events   []Event // what compiling it asked for; after it ran, also what running it did
+	Answer   Answer  // after it ran
+	Took     time.Duration
 	// Refusal is why D1 would refuse the statement, or the migration that it is the last of.
 	Refusal *migration.StatementError
 	// Deferred tells that the statement itself was taken, but the migration ends with a foreign
