@@ -1,4 +1,3 @@
-INSERT INTO proof SELECT 'shadowed', (SELECT count(*) FROM shadowed) = 3;
 INSERT INTO proof SELECT 'keyless', (SELECT count(*) FROM keyless) = 3;
 INSERT INTO proof SELECT 'pairs', (SELECT group_concat(a || b || v) FROM pairs) = 'a2.5z,a1.0x,B1.0y';
 INSERT INTO proof SELECT 'texts', (SELECT count(*) FROM texts) = 5;

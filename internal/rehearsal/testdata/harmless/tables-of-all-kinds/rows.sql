@@ -1,4 +1,3 @@
-INSERT INTO shadowed VALUES ('x', 'y', 'z'), ('x', 'y', 'z'), (NULL, NULL, NULL);
 INSERT INTO keyless VALUES ('a'), ('a'), (NULL);
 INSERT INTO pairs VALUES ('a', 1, 'x'), ('B', 1, 'y'), ('a', 2.5, 'z');
 INSERT INTO texts VALUES ('a', '1'), ('B', '2'), (NULL, '3'), (NULL, '4'), ('', '5');

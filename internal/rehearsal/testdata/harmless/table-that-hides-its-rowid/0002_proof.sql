@@ -1,0 +1,1 @@
+INSERT INTO proof SELECT 'shadowed', (SELECT count(*) FROM shadowed) = 3;

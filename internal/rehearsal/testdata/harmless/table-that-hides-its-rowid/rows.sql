@@ -1,0 +1,1 @@
+INSERT INTO shadowed VALUES ('x', 'y', 'z'), ('x', 'y', 'z'), (NULL, NULL, NULL);
