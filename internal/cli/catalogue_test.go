@@ -593,7 +593,7 @@ func (e entry) look(t *testing.T, worker *wranglertest.Worker, binding string) (
 	t.Helper()
 	const views = `SELECT format('SELECT * FROM "%w" LIMIT 1', name) AS sql FROM sqlite_schema WHERE type = 'view'`
 	const writes = `SELECT format(w.way, m.name, x.name, x.name) AS sql FROM sqlite_schema m JOIN pragma_table_xinfo(m.name) x ON x.hidden = 0
-JOIN (SELECT 'EXPLAIN INSERT INTO "%w"("%w") VALUES (NULL)' AS way UNION ALL SELECT 'EXPLAIN UPDATE "%w" SET "%w" = "%w"' UNION ALL SELECT 'EXPLAIN DELETE FROM "%w"') w
+JOIN (SELECT 'EXPLAIN INSERT INTO "%w"("%w") VALUES (NULL)' AS way, 0 AS each UNION ALL SELECT 'EXPLAIN DELETE FROM "%w"', 0 UNION ALL SELECT 'EXPLAIN UPDATE "%w" SET "%w" = "%w"', 1) w ON x.cid = 0 OR w.each AND x.cid < 10
 WHERE substr(m.name, 1, 7) <> 'sqlite_' AND substr(m.name, 1, 4) <> '_cf_' AND CASE m.type WHEN 'view' THEN m.name IN (SELECT tbl_name FROM sqlite_schema WHERE type = 'trigger')
   WHEN 'table' THEN m.name IN (SELECT name FROM pragma_table_list WHERE type = 'table') END`
 	for _, step := range []struct {
