@@ -237,6 +237,7 @@ type said struct {
 		Ran     bool
 		Reason  string
 		Rows    string
+		Gaps    []string
 		Tables  []migration.Table
 		Changes []migration.Change
 	}
@@ -332,7 +333,9 @@ func (e entry) check(t *testing.T, m mode, document said, before map[string]int6
 	if rows := map[bool]string{true: "one", false: "all"}[m.sample()]; document.Rehearsal.Rows != rows {
 		t.Errorf("%s: the copy had the rows %q, want %q", m, document.Rehearsal.Rows, rows)
 	} else if want.Failure == "" && !m.sample() {
-		e.counts(t, m, document.Rehearsal.Tables, before)
+		if len(document.Rehearsal.Gaps) == 0 { // rows of a table that could not be copied decide others
+			e.counts(t, m, document.Rehearsal.Tables, before)
+		}
 	}
 }
 
