@@ -140,18 +140,35 @@ func (d Drift) summary() string {
 	const most = 5
 	var list []string
 	for _, c := range d.Differences[:min(most, len(d.Differences))] {
-		list = append(list, c.String())
+		list = append(list, c.InDatabase())
 	}
 	return strings.Join(list, "; ") + more(len(d.Differences)-len(list))
 }
 
 // String says a change in a few words, such as: index users_email removed.
-func (c Change) String() string {
+func (c Change) String() string { return c.words(c.What) }
+
+// InDatabase is String for a difference between the files and the database.
+func (c Change) InDatabase() string { return c.words(c.Whereabouts()) }
+
+// Whereabouts says of a difference between the files and the database where the object is.
+func (c Change) Whereabouts() string {
+	switch c.What {
+	case "added":
+		return "only in the database"
+	case "removed":
+		return "missing in the database"
+	default:
+		return "different in the database"
+	}
+}
+
+func (c Change) words(what string) string {
 	words := c.Kind + " " + c.Name
 	if c.Table != "" {
 		words = c.Kind + " " + c.Table + "." + c.Name
 	}
-	words += " " + c.What
+	words += " " + what
 	if c.Detail != "" {
 		words += " (" + c.Detail + ")"
 	}

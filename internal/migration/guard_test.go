@@ -128,7 +128,7 @@ func TestDriftGuard(t *testing.T) {
 				p.wantLedger(users, orders)
 				return
 			}
-			if problem := p.refused(migration.Refused, err); !strings.Contains(problem.Error(), "index users.i removed") {
+			if problem := p.refused(migration.Refused, err); !strings.Contains(problem.Error(), "index users.i missing in the database") {
 				t.Error(problem)
 			}
 			p.wantLedger(users)

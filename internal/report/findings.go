@@ -94,7 +94,7 @@ func (r Report) DriftSummary() string {
 	const most = 5
 	var words []string
 	for _, c := range d.Differences[:min(most, len(d.Differences))] {
-		words = append(words, c.String())
+		words = append(words, c.InDatabase())
 	}
 	if more := len(d.Differences) - most; more > 0 {
 		words = append(words, fmt.Sprintf("and %d more", more))
@@ -269,7 +269,7 @@ func (r Report) findingsText(paint func(colourCode, string) string) string {
 	if d := r.Result.Drift; d.State == drifted {
 		line("%s the database is not what the applied migrations produce", paint(yellow, "drift: "))
 		for _, c := range d.Differences[:min(changesListed, len(d.Differences))] {
-			line("        %s", Printable(c.String()))
+			line("        %s", Printable(c.InDatabase()))
 		}
 		if more := len(d.Differences) - changesListed; more > 0 {
 			line("        and %d more", more)
@@ -494,7 +494,7 @@ func (r Report) driftPart() part {
 	}
 	var lines []string
 	for _, c := range d.Differences {
-		lines = append(lines, changeLine(c))
+		lines = append(lines, changeLine(c, c.Whereabouts()))
 	}
 	if text := r.cosmetic(); text != "" {
 		lines = append(lines, "- "+text+"\n")
@@ -508,12 +508,12 @@ func (r Report) driftPart() part {
 }
 
 // changeLine is a difference between two schemas as an item of a list.
-func changeLine(c migration.Change) string {
+func changeLine(c migration.Change, what string) string {
 	name := clip(c.Name, 150)
 	if c.Table != "" {
 		name = clip(c.Table, 150) + "." + name
 	}
-	line := fmt.Sprintf("- %s %s %s %s", changeMark(c.What), short(c.Kind, 50), code(name), short(c.What, 50))
+	line := fmt.Sprintf("- %s %s %s %s", changeMark(c.What), short(c.Kind, 50), code(name), short(what, 50))
 	if c.Detail != "" {
 		line += " (" + short(c.Detail, 300) + ")"
 	}
@@ -542,7 +542,7 @@ func (r Report) effectParts() []part {
 	}
 	var changes []string
 	for _, c := range r.Result.Rehearsal.Changes {
-		changes = append(changes, changeLine(c))
+		changes = append(changes, changeLine(c, c.What))
 	}
 	return append(parts,
 		part{text: folded("Schema: "+short(r.changeCounts(), 300), "", changes, changesRoom, ""), gives: givesChanges},

@@ -41,7 +41,8 @@ func NewScratch(ctx context.Context, before migration.Bookmark) (*Scratch, error
 // SQLite keeps to undo a transaction is in a file, too, so that memory stays bounded whatever the
 // size. Close removes it all.
 func NewScratchFile(ctx context.Context) (*Scratch, error) {
-	dir, err := os.MkdirTemp("", "d1-rewind-")
+	sweep(time.Now())
+	dir, err := os.MkdirTemp("", temporary)
 	if err != nil {
 		return nil, err
 	}
@@ -58,6 +59,24 @@ func NewScratchFile(ctx context.Context) (*Scratch, error) {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
 	return m, nil
+}
+
+// temporary is how the directories of copies are called.
+const temporary = "d1-rewind-copy-*"
+
+// orphaned is how long nobody writes to a copy that belongs to a killed run: a copy goes on all
+// the time, and a trial on it ends after two minutes.
+const orphaned = time.Hour
+
+// sweep removes what killed runs have left: it has rows.
+func sweep(now time.Time) {
+	left, _ := filepath.Glob(filepath.Join(os.TempDir(), temporary))
+	for _, dir := range left {
+		info, err := os.Stat(filepath.Join(dir, "copy"))
+		if err == nil && now.Sub(info.ModTime()) > orphaned {
+			_ = os.RemoveAll(dir)
+		}
+	}
 }
 
 func newScratch(ctx context.Context, before migration.Bookmark, content []byte) (*Scratch, error) {

@@ -155,6 +155,34 @@ func TestSettingsDoNotReachTheNextMigration(t *testing.T) {
 	}
 }
 
+// What a killed run has left of a copy goes with the next one.
+func TestAbandonedCopiesGo(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
+	var dirs []string
+	for _, age := range []time.Duration{2 * time.Hour, time.Minute} {
+		dir, err := os.MkdirTemp("", "d1-rewind-copy-*")
+		if err != nil {
+			t.Fatal(err)
+		}
+		file := filepath.Join(dir, "copy")
+		if err := errors.Join(os.WriteFile(file, []byte("rows"), 0o600), os.Chtimes(file, time.Now().Add(-age), time.Now().Add(-age))); err != nil {
+			t.Fatal(err)
+		}
+		dirs = append(dirs, dir)
+	}
+	m, err := sqlite.NewScratchFile(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	if _, err := os.Stat(dirs[0]); !os.IsNotExist(err) {
+		t.Errorf("the old copy is there: %v", err)
+	}
+	if _, err := os.Stat(dirs[1]); err != nil {
+		t.Errorf("the copy of a run that goes on is gone: %v", err)
+	}
+}
+
 // R*Tree keeps statements active, with which SQLite defines no functions.
 func TestMigrationsBehindAnRTree(t *testing.T) {
 	t.Parallel()
