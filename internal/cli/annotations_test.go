@@ -32,7 +32,7 @@ func TestAnnotations(t *testing.T) {
 		{Severity: github.Warning, Title: title + ": time-limit", Message: "too long"},
 		{Severity: github.Notice, File: file, Line: 2, Title: title + ": drop-table", Message: "it goes\nallowed: it is meant"},
 		{Severity: github.Notice, File: file, Line: 1, Title: title + ": drop-table", Message: "it goes\nkeep it"},
-		{Severity: github.Warning, Title: title, Message: "drift: the database is not what the applied migrations produce: index i added"},
+		{Severity: github.Warning, Title: title, Message: "drift: the database is not what the applied migrations produce: index i only in the database"},
 		{Severity: github.Warning, Title: title, Message: "the hold is over"},
 		{Severity: github.Notice, Title: title, Message: "not rehearsed: a table of a module"},
 	}

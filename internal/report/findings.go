@@ -245,14 +245,26 @@ func (r Report) findingsJSON(document map[string]any) {
 		rehearsal.Estimate = nil
 	}
 	document["rehearsal"] = rehearsal
+	document["hazards"] = append([]migration.Hazard{}, r.Hazards()...) // all of them
 	if diagram := Mermaid(rehearsal.Picture); diagram != "" {
 		document["diagram"] = diagram
 	}
 }
 
+// hazardsOutput bounds the step output, in bytes: an environment variable, which outputs often
+// become, takes no more than 128 KiB.
+const hazardsOutput = 100_000
+
+// hazardsJSON are the hazards as a step output, the worst first, as many as fit.
 func (r Report) hazardsJSON() string {
-	data, _ := json.Marshal(r.Hazards()) // strings and numbers always marshal
-	return string(data)
+	hazards := r.Hazards()
+	for {
+		data, _ := json.Marshal(hazards) // strings and numbers always marshal
+		if len(data) <= hazardsOutput {
+			return string(data)
+		}
+		hazards = hazards[:len(hazards)*3/4]
+	}
 }
 
 // infosListed is how many infos a terminal shows one by one.

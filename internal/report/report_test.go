@@ -1,6 +1,7 @@
 package report_test
 
 import (
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -230,5 +231,23 @@ func TestFindingsOutputs(t *testing.T) {
 	r.Result.Rehearsal = migration.Rehearsal{Ran: true, Estimate: &migration.Estimate{Seconds: math.Inf(1)}, Picture: pictured}
 	if document := string(report.JSON(r)); strings.Contains(document, "estimate") || !strings.Contains(document, `"diagram": "erDiagram`) {
 		t.Errorf("an estimate without end is no number:\n%s", document)
+	}
+}
+
+func TestHazardsOutputIsBounded(t *testing.T) {
+	t.Parallel()
+	r := report.Report{Command: "status"}
+	for i := range 2000 {
+		r.Result.Hazards = append(r.Result.Hazards, migration.Hazard{Code: "drop-table", Severity: migration.SeverityError, File: fmt.Sprintf("%04d.sql", i), Message: strings.Repeat("x", 200)})
+	}
+	for _, o := range r.Outputs() {
+		var list []migration.Hazard
+		if o.Name == "hazards" && (len(o.Value) > 128<<10 || json.Unmarshal([]byte(o.Value), &list) != nil || len(list) < 100) {
+			t.Errorf("%d hazards in %d bytes", len(list), len(o.Value))
+		}
+	}
+	var document struct{ Hazards []migration.Hazard }
+	if err := json.Unmarshal(report.JSON(r), &document); err != nil || len(document.Hazards) != 2000 {
+		t.Errorf("JSON has %d hazards: %v", len(document.Hazards), err)
 	}
 }
