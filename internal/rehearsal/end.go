@@ -260,15 +260,14 @@ func (t *trial) counted(l *sqlite.Look) error {
 		name := names[key]
 		before, touched := t.before[key]
 		origin, there := t.origin[t.named(name)]
-		_, sampled := t.facts.tables[strings.ToLower(origin)]
 		made := there && origin == "" && !touched
 		if !touched && !made {
 			continue
 		}
 		one := migration.Table{Name: name, Before: before}
-		if there && !(sampled && touched) && !(touched && t.facts.tables[key].rows.Known) {
+		if there && t.trusts(name) == full {
 			if n, err := integer(l, "SELECT count(*) FROM "+quoteName(name)); err == nil {
-				one.After = migration.Rowcount{Rows: n, Known: !t.facts.tables[key].rest}
+				one.After = migration.Rowcount{Rows: n, Known: true}
 			}
 		}
 		if e := t.effects[key]; e != nil {
@@ -446,14 +445,11 @@ func (t *trial) orphaned(l *sqlite.Look) error {
 				at = t.lastChange
 			}
 		}
-		if !t.facts.complete {
-			if t.mayLead(table, parent) && t.unjudged[strings.ToLower(table)] {
-				continue // and said so
-			}
-			if t.mayLead(table, parent) {
+		if t.mayLead(table, parent) {
+			if !t.unjudged[strings.ToLower(table)] { // or it was said
 				t.add(migration.CodeNotJudged, migration.SeverityInfo, at, fmt.Sprintf("rows of %s refer to rows of %s that the copy does not have", table, parent), "rehearse: data knows whether these are there")
-				continue
 			}
+			continue
 		}
 		if i := slices.IndexFunc(t.tables, func(o migration.Table) bool { return strings.EqualFold(o.Name, table) }); i >= 0 && t.facts.complete {
 			t.tables[i].Orphans += n
@@ -472,8 +468,11 @@ func (t *trial) sizes(l *sqlite.Look) error {
 	for _, key := range slices.Sorted(maps.Keys(t.stored)) {
 		name := t.stored[key]
 		columns, err := texts(l, "SELECT name FROM pragma_table_xinfo(?) WHERE hidden = 0", name)
-		if err != nil || len(columns) == 0 {
+		if err != nil {
 			return err
+		}
+		if len(columns) == 0 {
+			continue // it is gone
 		}
 		var sizes []string
 		for group := range slices.Chunk(columns, 30) { // an expression has at most 100 levels

@@ -14,19 +14,6 @@ import (
 // took looks at what a statement did that was not refused.
 func (t *trial) took(l *sqlite.Look, s *sqlite.Trial, w work) error {
 	at, sql := t.at(s.Index), t.statement(s.Index).SQL
-	for _, table := range w.touched {
-		t.written[strings.ToLower(table)] = at
-	}
-	for _, table := range w.stores {
-		for source := range w.looks { // a table of the run's own may have kept rows
-			if origin, there := t.origin[t.named(source)]; there && origin == "" {
-				t.refilled[strings.ToLower(table)] = true
-			}
-		}
-		if !t.own(table) {
-			t.stored[strings.ToLower(table)] = table
-		}
-	}
 	t.ledger(s.Events, at)
 	t.pragmas(l, s.Events, at)
 	t.foreignKeys(l, w, at, sql)
@@ -217,26 +204,28 @@ func (t *trial) unseen(w work, at place) {
 	if t.facts.complete || !w.writes || w.drops || w.schema {
 		return
 	}
-	tables := slices.Sorted(maps.Keys(w.looks))
-	if !slices.Contains(tables, w.target) {
-		tables = append(tables, w.target)
+	tables := slices.Collect(maps.Keys(t.alone(w).looks))
+	for inner, read := range t.alone(w).through {
+		if n, err := integer(t.look, "SELECT count(*) FROM sqlite_schema WHERE type = 'view' AND lower(name) = lower(?)", inner); err == nil && n > 0 {
+			tables = append(tables, read...)
+		}
 	}
-	for _, table := range tables {
+	slices.Sort(tables)
+	for _, table := range append(tables, w.target) {
 		live := t.live(table)
 		f := t.facts.tables[strings.ToLower(live)]
-		if live == "" || !f.rest || !f.rows.Known || w.actsOn(table) && !strings.EqualFold(table, w.target) {
+		if live == "" || !f.rest || w.actsOn(table) && !strings.EqualFold(table, w.target) {
 			continue
 		}
+		ran := "ran on one row of " + table + ", which has " + count(f.rows)
+		if !f.rows.Known {
+			ran = "ran without the rows of " + table
+		}
 		switch {
-		case !strings.EqualFold(table, w.target):
-			if !t.onlyKey(w, table, w.looks[table]) {
-				t.add(migration.CodeNotJudged, migration.SeverityInfo, at, fmt.Sprintf("ran on one row of %s, which has %s", table, count(f.rows)), "rehearse: data runs it on all of them")
-				return
-			}
-		case w.replaces:
-		case len(w.updates) > 0 || w.deletes:
-			t.add(migration.CodeNotJudged, migration.SeverityInfo, at, fmt.Sprintf("ran on one row of %s, which has %s", table, count(f.rows)), "rehearse: data runs it on all of them")
+		case !strings.EqualFold(table, w.target), !w.replaces && (len(w.updates) > 0 || w.deletes):
+			t.add(migration.CodeNotJudged, migration.SeverityInfo, at, ran, "rehearse: data runs it on all of them")
 			return
+		case w.replaces, !f.rows.Known:
 		case t.doubted(at.file + " seeds " + table):
 		case t.hasKey(table):
 			t.add(migration.CodeNotJudged, migration.SeverityInfo, at, fmt.Sprintf("inserts into %s, which has %s: whether one of them has the same key was not looked at", table, count(f.rows)), "rehearse: data knows")
@@ -312,6 +301,11 @@ func (t *trial) reshaped(l *sqlite.Look, events []sqlite.Event, w work, at place
 			delete(t.origin, name)
 		}
 	}
+	for key := range t.trust {
+		if _, there := t.origin[t.named(key)]; !there {
+			delete(t.trust, key)
+		}
+	}
 	for name := range tables {
 		if _, known := t.origin[name]; !known {
 			t.origin[name] = ""
@@ -352,6 +346,7 @@ func (t *trial) follow(from, to string) {
 	move(t.before, old, name)
 	move(t.written, old, name)
 	move(t.unjudged, old, name)
+	move(t.trust, old, name)
 	move(t.effects, old, name)
 	move(t.refilled, old, name)
 	if move(t.touched, old, name) {

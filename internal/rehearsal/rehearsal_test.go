@@ -23,6 +23,9 @@ type rehearsed struct {
 	plan     migration.Plan
 }
 
+// attempt is a rehearsal, as migration.Engine wants it.
+type attempt = func(context.Context, migration.Plan) (migration.Rehearsal, error)
+
 func prepare(t testing.TB, schema, rows string, files ...string) rehearsed {
 	t.Helper()
 	ctx := t.Context()
@@ -140,7 +143,7 @@ ALTER TABLE posts_new RENAME TO posts;`,
 			}
 			for _, mode := range []struct {
 				name, want string
-				try        func(context.Context, migration.Plan) (migration.Rehearsal, error)
+				try        attempt
 			}{{"all rows", tc.data, rehearsal.Local(p.database, o)}, {"one row", tc.schema, rehearsal.Remote(p.database, o)}} {
 				r, err := mode.try(t.Context(), p.plan)
 				var found, all []string

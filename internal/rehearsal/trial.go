@@ -30,9 +30,6 @@ type fact struct {
 	rest bool  // there are more rows than the copy has
 }
 
-// partly tells whether the live table has rows that the copy has not.
-func (f facts) partly(table string) bool { return f.tables[strings.ToLower(table)].rest }
-
 // unknown notes of the tables of which nothing is known that they may have rows.
 func (f *facts) unknown(schema migration.Schema) {
 	if f.tables == nil {
@@ -84,11 +81,13 @@ type trial struct {
 	orphans     map[string]int64   // rows whose foreign key leads nowhere, by table and parent
 
 	// Where it is.
-	look     *sqlite.Look
-	current  int  // the statement that runs
-	mark     mark // what was counted before it
-	violated int64
-	losses   []loss // of this migration, that may be put back
+	look      *sqlite.Look
+	current   int  // the statement that runs
+	mark      mark // what was counted before it
+	violated  int64
+	losses    []loss           // of this migration, that may be put back
+	trust     map[string]trust // in what tables of the copy have
+	concerned map[string]bool  // tables whose rows this migration changes
 	// counts has the rows of children as they were counted last, by table and column; a seed of a
 	// thousand REPLACEs would count them as often.
 	counts map[string]map[string]int64
@@ -128,7 +127,7 @@ func newTrial(ctx context.Context, plan migration.Plan, known facts, o Options) 
 	return &trial{ctx: ctx, plan: plan, imports: o.Import, facts: known,
 		liveColumns: map[string][]string{}, liveViews: map[string]bool{}, counts: map[string]map[string]int64{},
 		origin: map[string]string{}, touched: map[string]string{}, before: map[string]migration.Rowcount{}, written: map[string]place{}, stored: map[string]string{},
-		unjudged: map[string]bool{}, refilled: map[string]bool{}, losing: map[string]string{}, dropped: map[string]bool{}, made: map[string]place{}, gone: map[string]place{}, effects: map[string]*effect{}, doubts: map[string]bool{}}
+		unjudged: map[string]bool{}, refilled: map[string]bool{}, losing: map[string]string{}, dropped: map[string]bool{}, made: map[string]place{}, gone: map[string]place{}, effects: map[string]*effect{}, doubts: map[string]bool{}, trust: map[string]trust{}, concerned: map[string]bool{}}
 }
 
 // place is a statement's file and line.
@@ -174,6 +173,7 @@ type mark struct {
 	swept       int64              // rows on the copy, where the statement is about all of them
 	arguments   bool               // whether a function has more than D1 documents
 	violated    int64              // foreign keys that are violated and not yet checked
+	alone       work               // what the statement does without foreign keys, where the copy lacks rows
 }
 
 // child is a table on which foreign keys act, without a statement that says so.
@@ -229,6 +229,9 @@ func (t *trial) begin(l *sqlite.Look) (err error) {
 	}
 	columns, err := l.Query("SELECT l.name, x.name FROM pragma_table_list AS l, pragma_table_xinfo(l.name) AS x WHERE l.schema = 'main' AND l.type IN ('table', 'virtual')")
 	if err != nil {
+		return err
+	}
+	if err := t.beginTrust(l); err != nil {
 		return err
 	}
 	for _, v := range columns.Values {
@@ -292,6 +295,13 @@ func (t *trial) Before(l *sqlite.Look, s *sqlite.Trial) (err error) {
 		t.mark.arguments = err != nil && strings.Contains(err.Error(), "too many arguments")
 	}
 	t.mark.violated = t.violated // SQLite obeys some PRAGMAs when it compiles them
+	if !t.facts.complete {
+		alone := sqlite.Trial{}
+		if alone.Events, err = l.Alone(t.statement(s.Index).SQL); err == nil {
+			alone.Compiles = true
+			t.mark.alone = t.read(&alone)
+		}
+	}
 	if w.drops && w.target != "" {
 		t.mark.rows = t.rowsOf(l, w.target)
 		t.mark.copied, _ = integer(l, "SELECT count(*) FROM "+quoteName(w.target)) // not every virtual table can be counted
@@ -464,6 +474,12 @@ func (t *trial) After(l *sqlite.Look, s *sqlite.Trial) error {
 			delete(t.counts, strings.ToLower(table))
 		}
 	}
+	for _, table := range w.touched {
+		t.concerned[strings.ToLower(table)] = true
+	}
+	if s.Refusal == nil || s.Deferred {
+		t.writes(l, w, t.at(s.Index), t.statement(s.Index).SQL)
+	}
 	if s.Refusal != nil {
 		if err := t.refused(l, s, w); err != nil {
 			return err
@@ -480,9 +496,28 @@ func (t *trial) After(l *sqlite.Look, s *sqlite.Trial) error {
 		return err
 	}
 	if last := s.Index+1 == len(t.plan.Batch.Statements) || t.statement(s.Index+1).Migration != b.Migration; last {
+		clear(t.concerned)
 		return t.settle(l)
 	}
 	return nil
+}
+
+// writes notes what a statement that was taken did to tables.
+func (t *trial) writes(l *sqlite.Look, w work, at place, sql string) {
+	for _, table := range w.touched {
+		t.written[strings.ToLower(table)] = at
+	}
+	for _, table := range w.stores {
+		for source := range w.looks { // a table of the run's own may have kept rows
+			if origin, there := t.origin[t.named(source)]; there && origin == "" {
+				t.refilled[strings.ToLower(table)] = true
+			}
+		}
+		if !t.own(table) {
+			t.stored[strings.ToLower(table)] = table
+		}
+	}
+	t.trusted(l, w, sql)
 }
 
 // errLeft ends a trial of which the rest can't be tried.
@@ -490,7 +525,7 @@ var errLeft = errors.New("the rest can't be tried")
 
 // refused decides about a refusal: nil where it may be due to rows that the copy does not have.
 func (t *trial) refused(l *sqlite.Look, s *sqlite.Trial, w work) error {
-	if t.definite(s, w) {
+	if t.definite(l, s, w) {
 		t.explain(l, s, w)
 		return s.Refusal
 	}
@@ -500,31 +535,41 @@ func (t *trial) refused(l *sqlite.Look, s *sqlite.Trial, w work) error {
 	for _, table := range w.stores {
 		t.unjudged[strings.ToLower(table)], t.written[strings.ToLower(table)] = true, at
 	}
-	for _, table := range append(w.touched, w.target) {
-		if f, ok := t.facts.tables[strings.ToLower(table)]; ok {
-			f.rest = true
-			t.facts.tables[strings.ToLower(table)] = f
-		} else if table != "" && !system(table) {
-			t.facts.tables[strings.ToLower(table)] = fact{rest: true}
-		}
-	}
 	if s.Deferred {
 		return l.Exec("PRAGMA defer_foreign_keys = OFF") // forgets the violations
+	}
+	for _, table := range append(w.touched, w.target) {
+		t.distrust(table)
 	}
 	if l.Gone() {
 		t.gaps = append(t.gaps, fmt.Sprintf("all behind %s:%d: on the copy that statement ended the transaction, which may be due to the rows that are missing there", at.file, at.line))
 		return errLeft
 	}
 	on, err := integer(l, "PRAGMA defer_foreign_keys")
-	if err != nil || on != 0 || !ofForeignKey(text) {
+	if err != nil {
 		return err
 	}
-	// The rows that it writes are needed for what follows.
-	if err := l.Exec("PRAGMA defer_foreign_keys = ON"); err != nil {
-		return err
+	if on == 0 && ofForeignKey(text) {
+		// The rows that it writes are needed for what follows.
+		if err := l.Exec("PRAGMA defer_foreign_keys = ON"); err != nil {
+			return err
+		}
+		again := l.Exec(t.statement(s.Index).SQL)
+		if err := l.Exec("PRAGMA defer_foreign_keys = OFF"); err != nil {
+			return err
+		}
+		if again == nil && w.schema {
+			return t.reshaped(l, s.Events, w, at, t.statement(s.Index).SQL)
+		}
+		if again == nil {
+			return nil
+		}
 	}
-	_ = l.Exec(t.statement(s.Index).SQL)
-	return l.Exec("PRAGMA defer_foreign_keys = OFF")
+	if w.schema {
+		t.gaps = append(t.gaps, fmt.Sprintf("all behind %s:%d: on the copy that statement was refused, which may be due to the rows that are missing there", at.file, at.line))
+		return errLeft
+	}
+	return nil
 }
 
 // said is what a refusal says but for words that may have been computed from rows.
@@ -536,63 +581,6 @@ func (t *trial) said(text string) string {
 }
 
 func ofForeignKey(text string) bool { return strings.HasPrefix(text, "FOREIGN KEY constraint failed") }
-
-// definite tells whether D1 would refuse the statement, too.
-func (t *trial) definite(s *sqlite.Trial, w work) bool {
-	switch {
-	case t.facts.complete || !w.compiles || w.drops || w.schema && !w.writes && !s.Deferred:
-		return true
-	case s.Deferred:
-		return !t.absent()
-	case strings.Contains(s.Refusal.Text, "SQLITE_CORRUPT"):
-		return false // an FTS5 index without the rows that it is of
-	}
-	if ofForeignKey(s.Refusal.Text) {
-		for _, table := range w.stores {
-			for _, parent := range t.parents(table) {
-				if t.facts.partly(t.live(parent)) || t.facts.partly(parent) {
-					return false
-				}
-			}
-		}
-		return true
-	}
-	partly := 0
-	for table, columns := range w.reads {
-		if (t.facts.partly(t.live(table)) || t.facts.partly(table)) && !t.onlyKey(w, table, columns) {
-			partly++
-		}
-	}
-	if t.facts.empty == nil || t.facts.empty[s.Index] { // a table that could not be copied, or it needs rows
-		return partly == 0
-	}
-	return partly <= 1
-}
-
-// absent tells whether the foreign keys that are violated now may just lead to rows that the copy
-// does not have. Where none is, what was violated in between counts, as it does in D1.
-func (t *trial) absent() bool {
-	now, _ := t.violations(t.look)
-	found := false
-	for key, n := range now {
-		table, parent, _ := strings.Cut(key, "\x00")
-		if n <= t.orphans[key] {
-			continue
-		}
-		if !t.mayLead(table, parent) {
-			return false
-		}
-		found = true
-	}
-	return found
-}
-
-// mayLead tells whether rows of table may refer to rows of parent that only the live database has.
-func (t *trial) mayLead(table, parent string) bool {
-	_, there := t.origin[t.named(parent)]
-	rows, err := integer(t.look, "SELECT count(*) FROM "+quoteName(table))
-	return err == nil && there && rows > 1 && (t.facts.partly(t.live(parent)) || t.facts.partly(parent))
-}
 
 // explain adds what the rows say about a refusal.
 func (t *trial) explain(l *sqlite.Look, s *sqlite.Trial, w work) {
@@ -691,7 +679,9 @@ type work struct {
 	children  []child             // on which foreign keys act
 	updates   []string            // columns of the target that an UPDATE sets
 	reads     map[string][]string // columns that are read, by table
-	looks     map[string][]string // those of them that the statement itself reads, and not a trigger
+	looks     map[string][]string // those of them that the statement itself reads, and not a trigger or view
+	through   map[string][]string // tables that a trigger or view reads
+	session   bool                // it calls a function that tells what statements before it did
 	likes     bool
 	replaces  bool
 }
@@ -699,7 +689,7 @@ type work struct {
 // read makes sense of the events of a statement. What it does itself comes before what it
 // makes foreign keys do; neither is within a trigger.
 func (t *trial) read(s *sqlite.Trial) work {
-	w := work{compiles: s.Compiles, reads: map[string][]string{}, looks: map[string][]string{}}
+	w := work{compiles: s.Compiles, reads: map[string][]string{}, looks: map[string][]string{}, through: map[string][]string{}}
 	gone := map[string][]string{} // tables that a trigger deletes from, by the trigger
 	note := func(list *[]string, table string) {
 		if !slices.ContainsFunc(*list, func(o string) bool { return strings.EqualFold(o, table) }) {
@@ -776,10 +766,15 @@ func (t *trial) read(s *sqlite.Trial) work {
 			w.reads[e.Object] = append(w.reads[e.Object], e.Detail)
 			if e.Inner == "" {
 				w.looks[e.Object] = append(w.looks[e.Object], e.Detail)
+			} else {
+				w.through[e.Inner] = append(w.through[e.Inner], e.Object)
 			}
 		case sqlite.Function:
-			if name := strings.ToLower(e.Detail); name == "like" || name == "glob" {
+			switch strings.ToLower(e.Detail) {
+			case "like", "glob":
 				w.likes = true
+			case "changes", "total_changes", "last_insert_rowid":
+				w.session = true
 			}
 		}
 	}
@@ -819,22 +814,4 @@ func (t *trial) actsOnItself(table string) bool {
 func (t *trial) parents(table string) []string {
 	parents, _ := texts(t.look, `SELECT DISTINCT "table" FROM pragma_foreign_key_list(?)`, table)
 	return parents
-}
-
-// onlyKey tells whether a statement reads of a table no more than a check of foreign keys does:
-// the columns that a table which it writes refers to, or those that refer to such a table.
-func (t *trial) onlyKey(w work, table string, columns []string) bool {
-	for _, c := range columns {
-		known := false
-		for _, stored := range w.stores {
-			n, err := integer(t.look, `SELECT count(*) FROM pragma_foreign_key_list(?1) AS f WHERE lower(f."table") = lower(?2) AND
- (lower(f."to") = lower(?3) OR f."to" IS NULL AND EXISTS (SELECT 1 FROM pragma_table_info(?2) AS i WHERE i.pk > 0 AND lower(i.name) = lower(?3)))`, stored, table, c)
-			m, err2 := integer(t.look, `SELECT count(*) FROM pragma_foreign_key_list(?1) AS f WHERE lower(f."table") = lower(?2) AND lower(f."from") = lower(?3)`, table, stored, c)
-			known = known || err == nil && err2 == nil && n+m > 0 && !strings.EqualFold(stored, table)
-		}
-		if !known {
-			return false
-		}
-	}
-	return true
 }

@@ -143,6 +143,20 @@ func (l *Look) Compiles(sql string) error {
 	return nil
 }
 
+// Alone returns what a statement asks for as if there were no foreign keys, and why it does not
+// compile.
+func (l *Look) Alone(sql string) (events []Event, err error) {
+	off, before := l.guard.off, l.guard.events
+	defer func() { l.guard.off, l.guard.events = off, before }()
+	l.guard.off, l.guard.events = false, nil
+	if _, err := l.c.Config(sqlite3.DBCONFIG_ENABLE_FKEY, false); err != nil {
+		return nil, err
+	}
+	err = l.c.prepare(sql)
+	_, failed := l.c.Config(sqlite3.DBCONFIG_ENABLE_FKEY, true)
+	return l.guard.events, errors.Join(err, failed)
+}
+
 // Runs is Compiles, and takes up to one row.
 func (l *Look) Runs(sql string) error {
 	off, events := l.guard.off, l.guard.events
