@@ -208,6 +208,9 @@ func TestCopy(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
+			if testing.Short() && (test.rows > 6000 || test.name == "large rows" || test.name == "100 columns") {
+				t.Skip("takes minutes with the race detector")
+			}
 			r := newRemote(t, test.sql...)
 			copied, result := r.mustCopy()
 			// Statistics are SQLite's own and change no result.
@@ -267,7 +270,11 @@ func TestCopyOfVirtualTables(t *testing.T) {
 // TestCopyOfRandomTables invents tables and values.
 func TestCopyOfRandomTables(t *testing.T) {
 	t.Parallel()
-	for seed := range uint64(16) {
+	seeds := uint64(16)
+	if testing.Short() {
+		seeds = 4
+	}
+	for seed := range seeds {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
 			random := rand.New(rand.NewPCG(seed, 0))

@@ -21,6 +21,9 @@ var seeds = flag.Uint64("seeds", 60, "random histories of schemas that are playe
 // FuzzDrift plays a random history of migrations. What it leads to is compared with its live
 // twin, the same schema written in another way, and with a twin in which one thing is changed.
 func FuzzDrift(f *testing.F) {
+	if testing.Short() {
+		*seeds = min(*seeds, 6)
+	}
 	for seed := range *seeds {
 		f.Add(seed)
 	}
