@@ -79,6 +79,9 @@ func (t *trial) definite(l *sqlite.Look, s *sqlite.Trial, w work) bool {
 	if strings.HasPrefix(text, "UNIQUE constraint failed: ") && slices.ContainsFunc(w.stores, func(table string) bool { return t.trusts(table) == none }) {
 		return false
 	}
+	if w.alters || w.index != "" {
+		return t.trusts(w.target) != none
+	}
 	switch t.sees(w) {
 	case full:
 		return true
@@ -174,14 +177,18 @@ func (t *trial) resolves(l *sqlite.Look, table string) bool {
 
 // trusted follows what a statement that was taken does to the tables that it writes.
 func (t *trial) trusted(l *sqlite.Look, w work, sql string) {
-	if t.facts.complete || !w.writes && !w.schema || w.drops {
+	if t.facts.complete || !w.writes && !w.schema || w.drops || w.alters || w.index != "" {
 		return
 	}
 	seen := t.sees(w)
 	simple := seen == full || seen == some && t.rowByRow(l, w, sql)
 	same := seen == full && t.trusts(w.target) == full
 	inserts := w.writes && !w.deletes && len(w.updates) == 0
-	for _, table := range append(slices.Clone(w.touched), w.target) {
+	tables := slices.Clone(w.touched)
+	if !slices.Contains(tables, w.target) {
+		tables = append(tables, w.target)
+	}
+	for _, table := range tables {
 		now := t.trusts(table)
 		switch {
 		case same && now == full:
