@@ -160,12 +160,9 @@ func TestAbandonedCopiesGo(t *testing.T) {
 	t.Setenv("TMPDIR", t.TempDir())
 	var dirs []string
 	for _, age := range []time.Duration{2 * time.Hour, time.Minute} {
-		dir, err := os.MkdirTemp("", "d1-rewind-copy-*")
-		if err != nil {
-			t.Fatal(err)
-		}
+		dir := filepath.Join(os.TempDir(), "d1-rewind-copy-"+age.String())
 		file := filepath.Join(dir, "copy")
-		if err := errors.Join(os.WriteFile(file, []byte("rows"), 0o600), os.Chtimes(file, time.Now().Add(-age), time.Now().Add(-age))); err != nil {
+		if err := errors.Join(os.Mkdir(dir, 0o700), os.WriteFile(file, []byte("rows"), 0o600), os.Chtimes(file, time.Now().Add(-age), time.Now().Add(-age))); err != nil {
 			t.Fatal(err)
 		}
 		dirs = append(dirs, dir)
