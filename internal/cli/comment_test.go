@@ -653,6 +653,36 @@ func TestWhoMayWrite(t *testing.T) {
 	}
 }
 
+// The rows of a database are not copied to where the files of a stranger run.
+func TestWhoseFilesSeeRows(t *testing.T) {
+	for name, tc := range map[string]struct {
+		event event
+		code  int
+	}{
+		"own_branch":          {pullRequest, 0},
+		"fork":                {fromFork, 3},
+		"target_of_a_fork":    {event{"pull_request_target", fromFork.payload}, 3},
+		"comment":             {event{"issue_comment", `{"issue":{"number":7,"pull_request":{}}}`}, 3},
+		"run_of_a_fork":       {event{"workflow_run", `{"workflow_run":{"event":"pull_request","head_repository":{"full_name":"stranger/shop"}}}`}, 3},
+		"deployment":          {event{"deployment_status", `{}`}, 3},
+		"push":                {push, 0},
+		"comment_on_an_issue": {event{"issue_comment", `{"issue":{"number":9}}`}, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHub(t, sample())
+			s := h.step(tc.event, map[string]string{"mode": "status", "rehearse": "data"})
+			s.want(t, tc.code)
+			if tc.code != 0 {
+				s.want(t, 3, "copies all rows to the runner", "use rehearse: schema here")
+				if requests := h.server.Requests(); len(requests) != 0 {
+					t.Errorf("requests: %v", requests)
+				}
+			}
+			h.step(tc.event, map[string]string{"mode": "status", "rehearse": "schema"}).want(t, 0)
+		})
+	}
+}
+
 // Names that somebody chose reach neither the log, nor the summary, nor the comment as more
 // than text.
 func TestUntrustedOnGitHub(t *testing.T) {
