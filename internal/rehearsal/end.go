@@ -15,8 +15,17 @@ import (
 // settle looks, behind each migration, which of the rows that foreign keys or a DELETE took it
 // has put back.
 func (t *trial) settle(l *sqlite.Look) error {
+	counts := map[string]int64{}
 	for _, one := range t.losses {
-		now, err := integer(l, t.counting(one.table, one.column))
+		sql := t.counting(one.table, one.column)
+		now, known := counts[sql]
+		var err error
+		if !known {
+			now, err = integer(l, sql)
+			if err == nil {
+				counts[sql] = now
+			}
+		}
 		one.hazard.Severity = one.severity
 		// One row is put back by any other: there have to be rows that somebody kept.
 		kept := t.facts.complete || t.refilled[strings.ToLower(one.table)]

@@ -46,12 +46,17 @@ func (f *facts) unknown(schema migration.Schema) {
 // for what D1 would refuse.
 func try(ctx context.Context, copied *sqlite.Scratch, plan migration.Plan, known facts, o Options) (migration.Rehearsal, error) {
 	t := newTrial(ctx, plan, known, o)
-	bounded, cancel := context.WithTimeout(ctx, o.patience())
-	defer cancel()
+	bounded, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	t.clock = clock{cancel: cancel, left: map[error]time.Duration{errEndless: o.patience(), errLooking: patience}}
+	t.clock.turn(errLooking)
 	err := copied.Try(bounded, plan.Batch, t)
-	if err != nil && ctx.Err() == nil && errors.Is(bounded.Err(), context.DeadlineExceeded) {
-		err = &migration.StatementError{Index: t.current, Offset: -1,
-			Text: fmt.Sprintf("interrupted: the migrations ran for %s on the copy without coming to an end, and D1 gives a request 30 s", o.patience())}
+	t.clock.stop()
+	if ctx.Err() == nil && bounded.Err() != nil {
+		if err = context.Cause(bounded); err == errEndless {
+			err = &migration.StatementError{Index: t.current, Offset: -1,
+				Text: fmt.Sprintf("interrupted: the migrations ran for %s on the copy without coming to an end, and D1 gives a request 30 s", o.patience())}
+		}
 	}
 	if errors.Is(err, errLeft) {
 		err = nil
@@ -65,12 +70,43 @@ func try(ctx context.Context, copied *sqlite.Scratch, plan migration.Plan, known
 	return result, err
 }
 
+// What ends a trial that takes too long: its statements, or what is asked between them, which says
+// nothing about the statements.
+var (
+	errEndless = errors.New("the statements come to no end")
+	errLooking = fmt.Errorf("looking at the rows between the statements took more than %s", patience)
+)
+
+// clock stops a trial when what it does has used up its time.
+type clock struct {
+	cancel context.CancelCauseFunc
+	left   map[error]time.Duration
+	what   error
+	since  time.Time
+	timer  *time.Timer
+}
+
+// turn begins to count the time of something else.
+func (c *clock) turn(what error) {
+	c.stop()
+	c.what, c.since = what, time.Now()
+	c.timer = time.AfterFunc(c.left[what], func() { c.cancel(what) })
+}
+
+func (c *clock) stop() {
+	if c.timer != nil {
+		c.timer.Stop()
+		c.left[c.what] -= time.Since(c.since)
+	}
+}
+
 // trial watches a plan run on a copy. Names of tables that are keys are in lower case.
 type trial struct {
 	ctx     context.Context // of the calls of Watch
 	plan    migration.Plan
 	imports bool // the run goes to the import endpoint
 	facts   facts
+	clock   clock
 
 	// How it was before anything ran.
 	start       model
@@ -275,6 +311,7 @@ func integer(l *sqlite.Look, sql string, args ...any) (int64, error) {
 
 // Before implements sqlite.Watch.
 func (t *trial) Before(l *sqlite.Look, s *sqlite.Trial) (err error) {
+	defer t.clock.turn(errEndless)
 	if s.Index == 0 {
 		if err := t.begin(l); err != nil {
 			return err
@@ -309,8 +346,8 @@ func (t *trial) Before(l *sqlite.Look, s *sqlite.Trial) (err error) {
 			return err
 		}
 	}
-	if _, all := statement.Sweeping(t.statement(s.Index).SQL); all {
-		t.mark.swept, _ = integer(l, "SELECT count(*) FROM "+quoteName(w.target)) // a view may be what it is about
+	if _, all := statement.Sweeping(t.statement(s.Index).SQL); all && t.live(w.target) != "" { // and not a view, which may be endless
+		t.mark.swept, _ = integer(l, "SELECT count(*) FROM "+quoteName(w.target))
 	}
 	for _, table := range w.touched {
 		if err := t.count(l, table); err != nil {
@@ -461,6 +498,7 @@ func (t *trial) columns(l *sqlite.Look, table string) ([]string, error) {
 
 // After implements sqlite.Watch.
 func (t *trial) After(l *sqlite.Look, s *sqlite.Trial) error {
+	t.clock.turn(errLooking)
 	b := t.statement(s.Index)
 	if b.Migration == "" {
 		if s.Refusal != nil {
@@ -469,11 +507,7 @@ func (t *trial) After(l *sqlite.Look, s *sqlite.Trial) error {
 		return nil
 	}
 	w := t.read(s)
-	if acted := s.Answer.Changes > 1 || w.drops; acted || !w.replaces {
-		for _, table := range w.touched {
-			delete(t.counts, strings.ToLower(table))
-		}
-	}
+	t.recount(s, w)
 	for _, table := range w.touched {
 		t.concerned[strings.ToLower(table)] = true
 	}
@@ -500,6 +534,25 @@ func (t *trial) After(l *sqlite.Look, s *sqlite.Trial) error {
 		return t.settle(l)
 	}
 	return nil
+}
+
+// recount keeps the counts of children up to date.
+func (t *trial) recount(s *sqlite.Trial, w work) {
+	acted := s.Answer.Changes > 1 || w.drops || !w.replaces && !w.deletes
+	var one *child
+	if len(w.children) == 1 && len(t.mark.children) == 1 && s.Refusal == nil && !w.drops && !w.triggers && len(w.updates) == 0 {
+		one = &t.mark.children[0]
+	}
+	for _, table := range w.touched {
+		switch key := strings.ToLower(table); {
+		case strings.EqualFold(table, w.target):
+			delete(t.counts, key)
+		case one != nil && strings.EqualFold(one.table, table) && !strings.Contains(t.counting(one.table, one.column), " WHERE "):
+			t.counts[key] = map[string]int64{one.column: one.count - (s.Answer.Changes - s.Answer.Own)} // SQLite has counted
+		case acted:
+			delete(t.counts, key)
+		}
+	}
 }
 
 // writes notes what a statement that was taken did to tables.
@@ -682,6 +735,7 @@ type work struct {
 	looks     map[string][]string // those of them that the statement itself reads, and not a trigger or view
 	through   map[string][]string // tables that a trigger or view reads
 	session   bool                // it calls a function that tells what statements before it did
+	triggers  bool
 	likes     bool
 	replaces  bool
 }
@@ -700,6 +754,7 @@ func (t *trial) read(s *sqlite.Trial) work {
 		if system(e.Object) && e.Action != sqlite.Pragma {
 			continue
 		}
+		w.triggers = w.triggers || e.Inner != ""
 		switch e.Action {
 		case sqlite.AlterTable:
 			w.schema, w.alters, w.target = true, true, e.Object

@@ -127,6 +127,9 @@ func (c conn) answer(q migration.Query) (rows Answer, err error) {
 		rows.Values = append(rows.Values, row)
 	}
 	rows.Changes, rows.LastRowID, rows.ReadOnly = c.TotalChanges()-before, c.LastInsertRowID(), stmt.ReadOnly()
+	if rows.Changes > 0 {
+		rows.Own = c.Conn.Changes()
+	}
 	return rows, stmt.Err()
 }
 
@@ -195,6 +198,7 @@ func recovered(err *error) {
 type Answer struct {
 	migration.Rows
 	Changes   int64 // rows changed by it
+	Own       int64 // of these not by triggers or foreign keys
 	LastRowID int64
 	ReadOnly  bool // it can't have changed anything
 }
