@@ -404,7 +404,7 @@ func TestCopyThroughFaults(t *testing.T) {
 func TestCopyOfHostileAnswers(t *testing.T) {
 	t.Parallel()
 	for _, cell := range []string{`"1); DROP TABLE t; --"`, `"(SELECT 1)"`, `"1,2,3"`, `"'a' || 'b'"`, `"'a"`, `"X'0"`, `"X'zz'"`, `"TX'6'"`, `"CURRENT_TIMESTAMP"`, `"1e"`, `""`, `"1 "`, `"--1"`, `"99999999999999999999"`,
-		`"ATTACH 'x' AS y"`, `"NULL,"`, `"nan"`, `"0x10"`, `["1"]`, `true`, `{}`} {
+		`"ATTACH 'x' AS y"`, `"NULL,"`, `"nan"`, `"0x10"`, `["1"]`, `true`, `{}`, `"@T99999999999"`, `"@X2000000000"`, `"@"`, `"@T-1"`} {
 		t.Run(cell, func(t *testing.T) {
 			t.Parallel()
 			r := newRemote(t, "CREATE TABLE t(a INTEGER PRIMARY KEY, b)", "INSERT INTO t VALUES (1, 2)")

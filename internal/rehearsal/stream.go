@@ -26,10 +26,12 @@ const (
 	// than 2,000,000 bytes (https://developers.cloudflare.com/d1/platform/limits/), and a literal
 	// has up to twice the bytes of its value.
 	copyWide, copyPiece = 400_000, 400_000
-	copyPieces          = 3  // in one request
-	copyColumns         = 50 // values by themselves in one query: a result has 100 columns at most
-	copyArguments       = 30 // of a function: it takes 32
-	copyBody            = 400_000
+	// copyLargest is more than any value has: workerd's limit is 8,388,642 bytes, D1's 2,000,000.
+	copyLargest   = 10_000_000
+	copyPieces    = 3  // in one request
+	copyColumns   = 50 // values by themselves in one query: a result has 100 columns at most
+	copyArguments = 30 // of a function: it takes 32
+	copyBody      = 400_000
 )
 
 // copyStream reads the rows of a table, or of a range of its rowids, in the order of their keys.
@@ -279,7 +281,7 @@ func (s *copyStream) values(ctx context.Context, rows []wideRow) (page copyPage,
 // pieces reads one large value, which is announced as @T or @X with its size.
 func (s *copyStream) pieces(ctx context.Context, key string, column int, announced string) (literal string, changed bool, err error) {
 	size, err := strconv.ParseInt(strings.TrimLeft(announced, "@TX"), 10, 64)
-	if err != nil || size > math.MaxInt32 {
+	if err != nil || size > copyLargest {
 		return "", false, errAnswer
 	}
 	var text strings.Builder
