@@ -494,18 +494,18 @@ func TestHoldOfMany(t *testing.T) {
 		files[fmt.Sprintf("migrations/%04d_%s.sql", i+1, strings.Repeat("long", 20))] = "SELECT 1;"
 	}
 	workspace(t, files)
-	r := d1rewind(nil, "migrate", "--format", "json")
+	r := d1rewind(nil, "migrate", "--rehearse", "off", "--format", "json")
 	r.want(t, 0)
 	d1rewind(nil, "restore", "--bookmark", r.json(t)["bookmark"].(string)).want(t, 0, "held from now on")
-	held := d1rewind(nil, "status", "--format", "json")
+	held := d1rewind(nil, "status", "--rehearse", "off", "--format", "json")
 	if list, _ := held.json(t)["held"].([]any); held.code != 3 || len(list) != 2500 {
 		t.Errorf("exit %d, %d held", held.code, len(list))
 	}
 	c := newCloud(t, files) // whose statements have a limit, and whose import has no parameters
-	back := c.run("migrate", "production", "--format", "json")
+	back := c.run("migrate", "production", "--rehearse", "off", "--format", "json")
 	back.want(t, 0)
 	c.run("restore", "production", "--bookmark", back.json(t)["bookmark"].(string), "--confirm", "shop-db").want(t, 0, "held from now on")
-	if list, _ := c.run("status", "production", "--format", "json").json(t)["held"].([]any); len(list) != 2500 {
+	if list, _ := c.run("status", "production", "--rehearse", "off", "--format", "json").json(t)["held"].([]any); len(list) != 2500 {
 		t.Errorf("%d held", len(list))
 	}
 }
