@@ -53,7 +53,7 @@ func try(ctx context.Context, copied *sqlite.Scratch, plan migration.Plan, known
 	err := copied.Try(bounded, plan.Batch, t)
 	t.clock.stop()
 	if ctx.Err() == nil && bounded.Err() != nil {
-		if err = context.Cause(bounded); err == errEndless {
+		if err = context.Cause(bounded); errors.Is(err, errEndless) {
 			err = &migration.StatementError{Index: t.current, Offset: -1,
 				Text: fmt.Sprintf("interrupted: the migrations ran for %s on the copy without coming to an end, and D1 gives a request 30 s", o.patience())}
 		}
