@@ -143,7 +143,7 @@ func (t *trial) rebuilt(l *sqlite.Look, d removal) error {
 		return err
 	}
 	if f := t.facts.tables[strings.ToLower(d.live)]; f.rest && f.rows.Known {
-		t.add(migration.CodeNotJudged, migration.SeverityInfo, d.place, fmt.Sprintf("rebuilds %s (%s): whether the new one gets all of its rows was not looked at", d.live, count(f.rows)), "rehearse: data knows")
+		t.add(migration.CodeNotJudged, migration.SeverityInfo, d.place, fmt.Sprintf("rebuilds %s (%s): whether the new one gets all of its rows was not looked at", d.live, count(f.rows)), t.witness+" knows")
 	}
 	if rows < d.copied {
 		t.add(migration.CodeDropTable, migration.SeverityError, d.place, fmt.Sprintf("drops %s (%s) and makes it again with fewer rows", d.live, count(d.rows)),
@@ -456,7 +456,7 @@ func (t *trial) orphaned(l *sqlite.Look) error {
 		}
 		if t.mayLead(table, parent) {
 			if !t.unjudged[strings.ToLower(table)] { // or it was said
-				t.add(migration.CodeNotJudged, migration.SeverityInfo, at, fmt.Sprintf("rows of %s refer to rows of %s that the copy does not have", table, parent), "rehearse: data knows whether these are there")
+				t.add(migration.CodeNotJudged, migration.SeverityInfo, at, fmt.Sprintf("rows of %s refer to rows of %s that the copy does not have", table, parent), t.witness+" knows")
 			}
 			continue
 		}

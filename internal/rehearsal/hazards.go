@@ -103,7 +103,7 @@ func (t *trial) foreignKeys(l *sqlite.Look, w work, at place, sql string) {
 		known, sampled := t.facts.tables[strings.ToLower(live)]
 		certain := w.drops || all
 		if lost <= 0 && sampled && w.drops && known.rest && known.rows.Known {
-			t.add(migration.CodeNotJudged, migration.SeverityInfo, at, fmt.Sprintf("dropping %s may change rows of %s (%s), which refer to it; the one on the copy does not", w.target, c.table, count(known.rows)), "rehearse: data knows")
+			t.add(migration.CodeNotJudged, migration.SeverityInfo, at, fmt.Sprintf("dropping %s may change rows of %s (%s), which refer to it; the one on the copy does not", w.target, c.table, count(known.rows)), t.witness+" knows")
 			continue
 		}
 		if lost <= 0 && (!sampled || certain || known.rows.Rows == 0 || c.count == 0 && !known.rows.More) {
@@ -223,12 +223,12 @@ func (t *trial) unseen(w work, at place) {
 		}
 		switch {
 		case !strings.EqualFold(table, w.target), !w.replaces && (len(w.updates) > 0 || w.deletes):
-			t.add(migration.CodeNotJudged, migration.SeverityInfo, at, ran, "rehearse: data runs it on all of them")
+			t.add(migration.CodeNotJudged, migration.SeverityInfo, at, ran, t.witness+" knows")
 			return
 		case w.replaces, !f.rows.Known:
 		case t.doubted(at.file + " seeds " + table):
 		case t.hasKey(table):
-			t.add(migration.CodeNotJudged, migration.SeverityInfo, at, fmt.Sprintf("inserts into %s, which has %s: whether one of them has the same key was not looked at", table, count(f.rows)), "rehearse: data knows")
+			t.add(migration.CodeNotJudged, migration.SeverityInfo, at, fmt.Sprintf("inserts into %s, which has %s: whether one of them has the same key was not looked at", table, count(f.rows)), t.witness+" knows")
 			return
 		}
 	}
@@ -454,8 +454,8 @@ func (t *trial) indexed(l *sqlite.Look, w work, at place) {
 		return
 	}
 	if n, err := integer(l, `SELECT "unique" FROM pragma_index_list(?) WHERE name = ?`, w.target, w.index); err == nil && n == 1 {
-		t.add(migration.CodeUniqueUnproven, migration.SeverityInfo, at, fmt.Sprintf("%s is unique, and whether the %s of %s are was not looked at", w.index, count(f.rows), w.target),
-			"rehearse: data knows; if two rows share a value the run is refused, and nothing is written")
+		t.add(migration.CodeUniqueUnproven, migration.SeverityInfo, at, fmt.Sprintf("%s is unique, and whether the rows of %s are (%s) was not looked at", w.index, w.target, count(f.rows)),
+			t.witness+" knows; if two rows share a value the run is refused, and nothing is written")
 	}
 }
 

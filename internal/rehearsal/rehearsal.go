@@ -25,17 +25,30 @@ type Options struct {
 	Size     func(context.Context) (int64, error)
 	Progress func(string)
 	Patience time.Duration // for the migrations' statements; 0: two minutes
+
+	witness string // what knows of rows that the copy does not have; "": rehearse: data
 }
+
+// What knows of rows that were asked for and are not on the copy.
+const (
+	ofLimit   = "a higher rehearse-limit"
+	ofCopy    = "a copy of all rows"
+	ofNothing = "a query on the database"
+)
 
 // Local returns a rehearsal on a copy of a local database, rows included, as migration.Engine
 // wants it. Of a database of more than o.Limit bytes only one row of each table is copied.
 func Local(d *sqlite.Database, o Options) func(context.Context, migration.Plan) (migration.Rehearsal, error) {
 	return func(ctx context.Context, plan migration.Plan) (migration.Rehearsal, error) {
 		copied, size, err := d.Copy(ctx, o.Limit)
+		if failed, ok := errors.AsType[sqlite.CopyError](err); ok {
+			return withoutRows(ctx, d, plan, o, failed)
+		}
 		if err != nil {
 			return migration.Rehearsal{Reason: "the database could not be copied"}, err
 		}
 		if copied == nil {
+			o.witness = ofLimit
 			r, err := onSample(ctx, d, plan, o)
 			r.Gaps = append(r.Gaps, fmt.Sprintf("the rows: the database has %s, more than rehearse-limit (%s)", migration.Size(size), migration.Size(o.Limit)))
 			return r, err
@@ -83,19 +96,32 @@ func onRows(ctx context.Context, env migration.Environment, plan migration.Plan,
 	case ok:
 		return migration.Rehearsal{}, problem
 	case err != nil:
-		return migration.Rehearsal{Reason: fmt.Sprintf("the database could not be copied: %v", err)}, nil
+		return withoutRows(ctx, env, plan, o, err)
 	case result.over:
+		o.witness = ofLimit
 		r, err := onSample(ctx, env, plan, o)
 		r.Gaps = append(r.Gaps, fmt.Sprintf("the rows: the tables concerned have more than rehearse-limit (%s)", migration.Size(o.Limit)))
 		return r, err
 	}
 	defer copied.Close()
+	o.witness = ofNothing
 	known := facts{complete: len(result.partly) == 0, tables: map[string]fact{}}
 	for _, table := range result.partly {
 		known.tables[strings.ToLower(table)] = fact{rest: true}
 	}
 	r, err := try(ctx, copied, plan, known, o)
 	r.Rows, r.Gaps = rows, append(r.Gaps, result.gaps...)
+	return r, err
+}
+
+// withoutRows rehearses on a sample, because a copy could not be made: a run that asked for all rows
+// is not to go on with none.
+func withoutRows(ctx context.Context, env migration.Environment, plan migration.Plan, o Options, why error) (migration.Rehearsal, error) {
+	o.witness = ofCopy
+	r, err := onSample(ctx, env, plan, o)
+	if r.Reason == "" {
+		r.Gaps = append(r.Gaps, fmt.Sprintf("the rows: the database could not be copied: %v", why))
+	}
 	return r, err
 }
 

@@ -1,6 +1,7 @@
 package rehearsal
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -106,6 +107,7 @@ type trial struct {
 	plan    migration.Plan
 	imports bool // the run goes to the import endpoint
 	facts   facts
+	witness string // what knows of rows that the copy does not have
 	clock   clock
 
 	// How it was before anything ran.
@@ -160,7 +162,7 @@ type trial struct {
 }
 
 func newTrial(ctx context.Context, plan migration.Plan, known facts, o Options) *trial {
-	return &trial{ctx: ctx, plan: plan, imports: o.Import, facts: known,
+	return &trial{ctx: ctx, plan: plan, imports: o.Import, facts: known, witness: cmp.Or(o.witness, "rehearse: data"),
 		liveColumns: map[string][]string{}, liveViews: map[string]bool{}, counts: map[string]map[string]int64{},
 		origin: map[string]string{}, touched: map[string]string{}, before: map[string]migration.Rowcount{}, written: map[string]place{}, stored: map[string]string{},
 		unjudged: map[string]bool{}, refilled: map[string]bool{}, losing: map[string]string{}, dropped: map[string]bool{}, made: map[string]place{}, gone: map[string]place{}, effects: map[string]*effect{}, doubts: map[string]bool{}, trust: map[string]trust{}, concerned: map[string]bool{}}
@@ -583,8 +585,8 @@ func (t *trial) refused(l *sqlite.Look, s *sqlite.Trial, w work) error {
 		return s.Refusal
 	}
 	at, text := t.at(s.Index), s.Refusal.Text
-	t.add(migration.CodeNotJudged, migration.SeverityInfo, at, "refused on the copy, which has one row of each table: "+t.said(text),
-		"rehearse: data knows; if it would be refused in D1, the whole run is, and nothing is written")
+	t.add(migration.CodeNotJudged, migration.SeverityInfo, at, "refused on the copy, which does not have all rows: "+t.said(text),
+		t.witness+" knows; if it would be refused in D1, the whole run is, and nothing is written")
 	for _, table := range w.stores {
 		t.unjudged[strings.ToLower(table)], t.written[strings.ToLower(table)] = true, at
 	}

@@ -118,13 +118,17 @@ func (r Report) copied() string {
 	if !r.Result.Rehearsal.Ran {
 		return ""
 	}
+	but := ""
+	if len(r.Result.Rehearsal.Gaps) > 0 {
+		but = ", but for what is said below"
+	}
 	switch r.Result.Rehearsal.Rows {
 	case "one":
 		return "rehearsed on a copy of the schema, with one real row of each table concerned"
 	case "some":
-		return "rehearsed on a copy with all rows of the tables concerned"
+		return "rehearsed on a copy with all rows of the tables concerned" + but
 	case "all":
-		return "rehearsed on a copy of all rows"
+		return "rehearsed on a copy of all rows" + but
 	default:
 		return ""
 	}
@@ -391,7 +395,12 @@ func changeSign(what string) string {
 	}
 }
 
-func seconds(d time.Duration) string { return fmt.Sprintf("%.3g s", d.Seconds()) }
+func seconds(d time.Duration) string {
+	if d < time.Millisecond {
+		return "< 0.001 s"
+	}
+	return fmt.Sprintf("%.3g s", d.Seconds())
+}
 
 func countRows(n int64) string {
 	if n == 1 {

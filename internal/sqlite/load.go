@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 
 	"github.com/ncruces/go-sqlite3"
@@ -148,6 +149,8 @@ func (l *Loader) Insert(t Stored, row []Value) (err error) {
 	}
 	if err = stmt.Exec(); errors.Is(err, sqlite3.CONSTRAINT) || errors.Is(err, sqlite3.MISMATCH) {
 		return RowError{describe(err)}
+	} else if errors.Is(err, sqlite3.IOERR) || errors.Is(err, sqlite3.FULL) {
+		return fmt.Errorf("%s: is there room in %s?", describe(err), os.TempDir())
 	}
 	return err
 }

@@ -44,7 +44,7 @@ func NewScratchFile(ctx context.Context) (*Scratch, error) {
 	sweep(time.Now())
 	dir, err := os.MkdirTemp("", temporary)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("no temporary file can be made, and TMPDIR can name another directory for it: %w", err)
 	}
 	m := &Scratch{dir: dir, file: filepath.Join(dir, "copy")}
 	file, err := os.OpenFile(m.file, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
@@ -251,10 +251,17 @@ func (d *Database) empty(ctx context.Context, before migration.Bookmark) (*Scrat
 // inMemory is up to which size a copy is in memory, in bytes.
 const inMemory = 32 << 20
 
+// CopyError is why a copy could not be made of a database that can be read.
+type CopyError struct{ text string }
+
+func (e CopyError) Error() string { return e.text }
+
 // Copy returns a copy of the database, or nil and its size if that is more than limit bytes. A
-// large one is in a temporary file. The caller closes it.
+// large one is in a temporary file; the error is a CopyError where that fails. The caller closes it.
 func (d *Database) Copy(ctx context.Context, limit int64) (m *Scratch, size int64, err error) {
+	var failed error
 	err = d.reading(ctx, func(c conn) error {
+		failed = nil
 		if m != nil { // somebody wrote meanwhile, and it is done once more
 			if err := m.Close(); err != nil {
 				return err
@@ -272,6 +279,10 @@ func (d *Database) Copy(ctx context.Context, limit int64) (m *Scratch, size int6
 			if m, err = NewScratchFile(ctx); err == nil {
 				err = d.backup(ctx, c, "copying the database for the rehearsal", m.uri, nil)
 			}
+			if err != nil && ctx.Err() == nil {
+				failed = CopyError{describe(err)}
+				return nil
+			}
 			return err
 		}
 		content, err := serialize(c)
@@ -281,6 +292,9 @@ func (d *Database) Copy(ctx context.Context, limit int64) (m *Scratch, size int6
 		m, err = newScratch(ctx, "", content)
 		return err
 	})
+	if err == nil {
+		err = failed
+	}
 	if err != nil && m != nil {
 		err = errors.Join(err, m.Close())
 		m = nil

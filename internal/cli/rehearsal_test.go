@@ -1,0 +1,58 @@
+package cli_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// A run that asked for all rows and can't have them goes on with one of each table, and says so.
+func TestRowsThatCannotBeCopied(t *testing.T) {
+	const oneRow = "rehearsed on a copy of the schema, with one real row of each table concerned"
+	files := func() map[string]string {
+		return map[string]string{
+			"migrations/0001_users.sql": "CREATE TABLE users(id INTEGER PRIMARY KEY, name TEXT);\nINSERT INTO users(name) VALUES ('a'), ('b');",
+			"migrations/0002_big.sql":   "CREATE TABLE big(b BLOB);\nINSERT INTO big WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 35) SELECT zeroblob(1000000) FROM n;",
+		}
+	}
+	const last = "DELETE FROM users;\nCREATE UNIQUE INDEX names ON users(name);\nUPDATE users SET name = 'c' WHERE id = 1;"
+
+	t.Run("no room, remote", func(t *testing.T) {
+		c := newCloud(t, files())
+		c.run("migrate", "production", "--to", "0001_users.sql").want(t, 0)
+		c.write("migrations/0002_big.sql", last)
+		t.Setenv("TMPDIR", filepath.Join(c.dir, "nothing"))
+		r := c.run("status", "production", "--rehearse", "data")
+		r.want(t, 0, "delete-all: deletes all rows of users (2 rows)", oneRow, "not rehearsed: the rows: the database could not be copied", "TMPDIR")
+		c.run("migrate", "production", "--rehearse", "data", "--hazards", "fail").want(t, 3, "hazard delete-all")
+	})
+	t.Run("no room, local", func(t *testing.T) {
+		dir := workspace(t, files())
+		d1rewind(nil, "migrate").want(t, 0)
+		if err := os.WriteFile(filepath.Join(dir, "migrations", "0003_last.sql"), []byte(last), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		t.Setenv("TMPDIR", filepath.Join(dir, "nothing"))
+		r := d1rewind(nil, "status")
+		r.want(t, 0, "delete-all: deletes all rows of users (2 rows)", oneRow, "not rehearsed: the rows: the database could not be copied", "TMPDIR")
+		if strings.Contains(r.stdout, "rehearse: data") {
+			t.Errorf("a local database is always copied with its rows:\n%s", r.stdout)
+		}
+	})
+	t.Run("too many, remote", func(t *testing.T) {
+		c := newCloud(t, files())
+		c.run("migrate", "production", "--to", "0001_users.sql").want(t, 0)
+		c.write("migrations/0002_big.sql", "CREATE UNIQUE INDEX names ON users(name);")
+		c.run("status", "production").want(t, 0, "whether the rows of users are (2 rows) was not looked at", "rehearse: data knows")
+		c.run("status", "production", "--rehearse", "data", "--rehearse-limit", "1").
+			want(t, 0, oneRow, "a higher rehearse-limit knows", "not rehearsed: the rows: the tables concerned have more than rehearse-limit (1 byte)")
+	})
+	t.Run("no key, remote", func(t *testing.T) {
+		c := newCloud(t, map[string]string{"migrations/0001.sql": "CREATE TABLE t(rowid, _rowid_, oid);\nINSERT INTO t VALUES (1, 2, 3);"})
+		c.run("migrate", "production").want(t, 0)
+		c.write("migrations/0002.sql", "CREATE UNIQUE INDEX oids ON t(oid);")
+		c.run("status", "production", "--rehearse", "data").want(t, 0, "whether the rows of t are (an unknown number of rows)",
+			"a query on the database knows", "rehearsed on a copy of all rows, but for what is said below", "not rehearsed: table t has no rows in the copy")
+	})
+}
