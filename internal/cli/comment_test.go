@@ -348,6 +348,9 @@ func TestFork(t *testing.T) {
 			t.Errorf("the summary lacks %q:\n%s", part, s.summary)
 		}
 	}
+	if strings.Contains(s.stdout+s.summary, "real row") {
+		t.Errorf("an empty database has no real rows:\n%s", s.summary)
+	}
 	h.write("migrations/0003_broken.sql", "CREATE TABLE ok (id INTEGER);\n\nCREATE TABLE broken (id INTEGER,);\n")
 	s = h.step(fromFork, map[string]string{"mode": "status"}, fork)
 	s.want(t, 1, "::error file=migrations/0003_broken.sql", "line=3", "the real one was not asked")

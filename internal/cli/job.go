@@ -262,6 +262,9 @@ func (j *job) wireEngine(r *report.Report, configDir string, db wrangler.Databas
 	switch {
 	case s["rehearse"] == "off":
 		j.engine.NoRehearsal = "switched off"
+		if s["hazards"] == string(migration.Fail) {
+			j.engine.NoRehearsal += ", so there are no hazards that hazards: fail could refuse"
+		}
 	case j.remote != nil:
 		how.Size = func(ctx context.Context) (int64, error) {
 			info, err := j.remote.database.Info(ctx)

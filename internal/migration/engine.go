@@ -263,6 +263,7 @@ func (e *Engine) Offline(ctx context.Context, fresh Environment) (Result, error)
 	onFresh.Environment, onFresh.Replay, onFresh.Journal, onFresh.Worker, onFresh.OnBookmark = fresh, nil, false, nil, nil
 	found, err := onFresh.Migrate(ctx, MigrateOptions{DryRun: true})
 	result.Rehearsal, result.Hazards = found.Rehearsal, found.Hazards
+	result.Rehearsal.Rows = "" // fresh has none
 	if p, ok := errors.AsType[*Problem](err); ok && p.Kind != Stopped {
 		p.State = "this happened on an empty database in memory; the real one was not asked"
 		result.Status = found.Status
