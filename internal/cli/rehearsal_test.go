@@ -56,3 +56,13 @@ func TestRowsThatCannotBeCopied(t *testing.T) {
 			"a query on the database knows", "rehearsed on a copy of all rows, but for what is said below", "not rehearsed: table t has no rows in the copy")
 	})
 }
+
+// The advice to record what is there names the database that the run was about.
+func TestTablesFromBefore(t *testing.T) {
+	c := newCloud(t, map[string]string{"migrations/0001_users.sql": "CREATE TABLE users(id INTEGER PRIMARY KEY, name TEXT);"})
+	c.database.Rows("CREATE TABLE users(id INTEGER PRIMARY KEY, name TEXT)")
+	c.run("status", "production").want(t, 1, "record what is there: d1-rewind baseline production")
+	c.run("baseline", "production").want(t, 0, "recorded 1 migration as applied")
+	c.database.Rows("CREATE INDEX names ON users(name)")
+	c.run("status", "production").want(t, 0, "index users.names only in the database (name)")
+}

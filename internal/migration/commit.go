@@ -1,6 +1,7 @@
 package migration
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -257,7 +258,7 @@ func (e *Engine) locate(refused *StatementError, batch Batch, plan []Migration) 
 	p := &Problem{Err: refused, Next: "mend the statement and run again"}
 	p.Computed = e.computed(refused)
 	if strings.Contains(refused.Text, " already exists") {
-		p.Next += "; if the database had its tables before its first migration here, record what is there: d1-rewind baseline"
+		p.Next += "; if the database had its tables before its first migration here, record what is there: " + cmp.Or(e.BaselineCommand, "d1-rewind baseline")
 	}
 	if refused.Index < 0 || refused.Index >= len(batch.Statements) {
 		if len(plan) == 1 {

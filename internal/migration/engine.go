@@ -45,6 +45,8 @@ type Engine struct {
 
 	// StatusCommand is the command that shows this environment's status, complete; "": in short.
 	StatusCommand string
+	// BaselineCommand is the command that records migrations as applied, complete; "": in short.
+	BaselineCommand string
 	// ReleaseCommand is the command that applies what is held, too, complete; "": in short.
 	ReleaseCommand string
 	// RestoreCommand is the command that goes back to a bookmark, complete; nil: in short.

@@ -170,9 +170,17 @@ func (c Change) words(what string) string {
 	}
 	words += " " + what
 	if c.Detail != "" {
-		words += " (" + c.Detail + ")"
+		words += " " + Aside(c.Detail)
 	}
 	return words
+}
+
+// Aside puts a detail into parentheses, if it does not begin and end with some.
+func Aside(detail string) string {
+	if strings.HasPrefix(detail, "(") && strings.HasSuffix(detail, ")") {
+		return detail
+	}
+	return "(" + detail + ")"
 }
 
 // Policy says what a finding does to a run.

@@ -65,7 +65,7 @@ func TestModel(t *testing.T) {
 		t.Fatal(err)
 	}
 	gone, _ := m.diff(without)
-	want := []string{"table child removed", "index child.partial removed (UNIQUE (lower(b) DESC, a COLLATE rtrim) WHERE b is not null)", "index child.plain removed ((u))", "table users removed", "trigger users.after_users removed", "view v removed", "trigger v.instead removed"}
+	want := []string{"table child removed", "index child.partial removed (UNIQUE (lower(b) DESC, a COLLATE rtrim) WHERE b is not null)", "index child.plain removed (u)", "table users removed", "trigger users.after_users removed", "view v removed", "trigger v.instead removed"}
 	if diff := cmp.Diff(want, lines(gone)); diff != "" {
 		t.Error(diff)
 	}
@@ -129,7 +129,7 @@ func TestModelWithinATrial(t *testing.T) {
 		t.Fatal(err)
 	}
 	differences, cosmetic := w.before.diff(w.after)
-	want := []string{"column child.id2 added (INT)", "index child.plain removed ((u))", "table users changed (CHECK differs: name != '' → called != '')",
+	want := []string{"column child.id2 added (INT)", "index child.plain removed (u)", "table users changed (CHECK differs: name != '' → called != '')",
 		"column users.called added (TEXT NOT NULL DEFAULT 'Nobody')", "column users.upper_name changed (generated as upper(name) → upper(called))",
 		"column users.size changed (generated as length(name) * 1.5 → length(called) * 1.5)", "column users.name removed (TEXT NOT NULL DEFAULT 'Nobody')",
 		"trigger users.after_users changed (its definition differs)", "table words removed", "view broken removed"}

@@ -536,7 +536,7 @@ func changeLine(c migration.Change, what string) string {
 	}
 	line := fmt.Sprintf("- %s %s %s %s", changeMark(c.What), short(c.Kind, 50), code(name), short(what, 50))
 	if c.Detail != "" {
-		line += " (" + short(c.Detail, 300) + ")"
+		line += " " + migration.Aside(short(c.Detail, 300))
 	}
 	return line + "\n"
 }
