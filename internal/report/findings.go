@@ -259,20 +259,42 @@ func (r Report) findingsJSON(document map[string]any) {
 // become, takes no more than 128 KiB.
 const hazardsOutput = 100_000
 
-// hazardsJSON are the hazards as a step output, the worst first, as many as fit.
-func (r Report) hazardsJSON() string {
+// hazardsJSON are the hazards as a step output, the worst first: the first fit of them.
+func (r Report) hazardsJSON() (output string, fit int) {
 	hazards := r.Hazards()
-	for {
+	for shortened := false; ; shortened = true {
 		data, _ := json.Marshal(hazards) // strings and numbers always marshal
-		if len(data) <= hazardsOutput {
-			return string(data)
+		switch {
+		case len(data) <= hazardsOutput:
+			return string(data), len(hazards)
+		case shortened:
+			hazards = hazards[:len(hazards)*3/4]
+		default:
+			for i, h := range hazards {
+				hazards[i].Message, hazards[i].Advice, hazards[i].Allowed = clip(h.Message, 1000), clip(h.Advice, 1000), clip(h.Allowed, 1000)
+			}
 		}
-		hazards = hazards[:len(hazards)*3/4]
 	}
 }
 
-// infosListed is how many infos a terminal shows one by one.
-const infosListed = 3
+// allHazards says where all hazards are; quote marks what is to be typed.
+func (r Report) allHazards(quote func(string) string) string {
+	if r.Run.URL == "" {
+		return quote("--format json") + " has them all"
+	}
+	if _, fit := r.hazardsJSON(); fit < len(r.Result.Hazards) {
+		return fmt.Sprintf("the step output %s has the first %d, %s at a terminal has them all", quote("hazards"), fit, quote("--format json"))
+	}
+	return "the step output " + quote("hazards") + " has them all"
+}
+
+func plain(text string) string { return text }
+
+// hazardsListed is how many hazards a terminal shows one by one, infosListed how many infos.
+const (
+	hazardsListed = 60
+	infosListed   = 3
+)
 
 // changesListed bounds the schema's changes and the tables that a terminal shows.
 const changesListed = 12
@@ -329,16 +351,19 @@ func (r Report) findingsText(paint func(colourCode, string) string) string {
 	return b.String()
 }
 
-// hazardsText has a line for each hazard, and one for all infos where there are many.
+// hazardsText has a line for each hazard, and one for those that are too many, or infos.
 func (r Report) hazardsText(line func(string, ...any), paint func(colourCode, string) string) {
 	hazards := r.Hazards()
 	infos := slices.IndexFunc(hazards, func(h migration.Hazard) bool { return h.Severity == migration.SeverityInfo })
-	var folded []migration.Hazard
+	var more, folded []migration.Hazard
 	if infos >= 0 && len(hazards)-infos > infosListed {
 		hazards, folded = hazards[:infos], hazards[infos:]
 	}
+	if len(hazards) > hazardsListed {
+		hazards, more = hazards[:hazardsListed], hazards[hazardsListed:]
+	}
 	for _, h := range hazards {
-		colour, severity, more := red, "error: ", h.Advice
+		colour, severity, advice := red, "error: ", h.Advice
 		switch weight(h) {
 		case 1:
 			colour, severity = yellow, "warn:  "
@@ -348,15 +373,18 @@ func (r Report) hazardsText(line func(string, ...any), paint func(colourCode, st
 			colour, severity = cyan, "info:  "
 		}
 		if h.Allowed != "" {
-			more = "allowed: " + h.Allowed
+			advice = "allowed: " + h.Allowed
 		}
 		line("%s %s", paint(colour, severity), Printable(strings.TrimPrefix(fmt.Sprintf("%s  %s: %s", place(h.File, h.Line), h.Code, h.Message), "  ")))
-		if more != "" {
-			line("        %s", Printable(more))
+		if advice != "" {
+			line("        %s", Printable(advice))
 		}
 	}
+	if len(more) > 0 {
+		line("        and %d more: %s (%s)", len(more), byCode(more), r.allHazards(plain))
+	}
 	if len(folded) > 0 {
-		line("%s %s (--format json has them)", paint(cyan, "info:  "), byCode(folded))
+		line("%s %s (%s)", paint(cyan, "info:  "), byCode(folded), r.allHazards(plain))
 	}
 }
 
@@ -456,10 +484,7 @@ func (r Report) hazardParts() []part {
 	if shown > 0 {
 		parts = append(parts, part{text: hazardHead + strings.Join(lines[:shown], "") + "\n", gives: givesTable})
 	}
-	all := "<code>--format json</code> has them all"
-	if r.Run.URL != "" {
-		all = "the step output <code>hazards</code> has them all"
-	}
+	all := r.allHazards(code)
 	return append(parts,
 		part{text: folded(migration.Count(len(lines)-shown, "more hazard"), hazardHead, lines[shown:], moreHazardsRoom, all), gives: givesHazards},
 		part{text: folded("🔵 "+migration.Count(len(infos), "info")+": "+escape(byCode(hazards[len(lines):])), hazardHead, infos, infosRoom, all), gives: givesInfos})

@@ -137,6 +137,7 @@ func (r Report) Outputs() []Output {
 		return string(data)
 	}
 	applied, pending := r.AppliedNames(), r.PendingNames()
+	hazards, _ := r.hazardsJSON()
 	return []Output{
 		{"status", string(r.Result.Status)},
 		{"environment", r.Environment},
@@ -150,7 +151,7 @@ func (r Report) Outputs() []Output {
 		{"missing", j(list(r.Result.Comparison.Missing))},
 		{"applied-count", fmt.Sprint(len(applied))},
 		{"pending-count", fmt.Sprint(len(pending))},
-		{"hazards", r.hazardsJSON()},
+		{"hazards", hazards},
 		{"drift", r.driftState()},
 		{"worker-version", r.Result.WorkerVersion},
 		{"rollback-command", r.Rollback},

@@ -246,6 +246,21 @@ func TestHazardsOutputIsBounded(t *testing.T) {
 			t.Errorf("%d hazards in %d bytes", len(list), len(o.Value))
 		}
 	}
+	if text := report.Text(r, false); !strings.Contains(text, "and 1940 more: 1940 drop-table (--format json has them all)") || strings.Count(text, "\n") > 200 {
+		t.Errorf("a terminal gets %d lines", strings.Count(text, "\n"))
+	}
+	r.Run.URL = "https://github.com/octo/shop/actions/runs/1"
+	for _, text := range []string{report.Text(r, false), strings.NewReplacer("<code>", "", "</code>", "").Replace(report.Markdown(r, 0))} {
+		if !strings.Contains(text, "the step output hazards has the first ") {
+			t.Errorf("%.300s does not say what the step output lacks", text)
+		}
+	}
+	long := report.Report{Command: "status", Result: migration.Result{Hazards: []migration.Hazard{{Code: "drop-table", Message: strings.Repeat("x", 200_000)}}}}
+	for _, o := range long.Outputs() {
+		if o.Name == "hazards" && !strings.Contains(o.Value, "drop-table") {
+			t.Errorf("one long hazard is left out: %s", o.Value)
+		}
+	}
 	var document struct{ Hazards []migration.Hazard }
 	if err := json.Unmarshal(report.JSON(r), &document); err != nil || len(document.Hazards) != 2000 {
 		t.Errorf("JSON has %d hazards: %v", len(document.Hazards), err)
