@@ -20,7 +20,7 @@ func TestAnnotations(t *testing.T) {
 	}
 	r := report.Report{Command: "status", Directory: "db/migrations", Result: migration.Result{
 		Hazards: []migration.Hazard{hazard(migration.SeverityInfo, 1, ""), hazard(migration.SeverityError, 2, "it is meant"), hazard(migration.SeverityWarning, 3, ""), hazard(migration.SeverityError, 4, ""),
-			{Code: migration.CodeTimeLimit, Severity: migration.SeverityWarning, Message: "too long"}},
+			{Code: migration.CodeTimeLimit, Severity: migration.SeverityWarning, Message: "too\x1b[31m long\u202e"}},
 		Drift:      migration.Drift{State: "true", Differences: []migration.Change{{Kind: "index", Name: "i", What: "added"}}},
 		Comparison: migration.Comparison{HoldEnded: "the hold is over"},
 		Rehearsal:  migration.Rehearsal{Ran: true, Gaps: []string{"a table of a module"}},
@@ -29,7 +29,7 @@ func TestAnnotations(t *testing.T) {
 	want := []github.Annotation{
 		{Severity: github.Error, File: file, Line: 4, Title: title + ": drop-table", Message: "it goes\nkeep it"},
 		{Severity: github.Warning, File: file, Line: 3, Title: title + ": drop-table", Message: "it goes\nkeep it"},
-		{Severity: github.Warning, Title: title + ": time-limit", Message: "too long"},
+		{Severity: github.Warning, Title: title + ": time-limit", Message: "too\ufffd[31m long\ufffd"},
 		{Severity: github.Notice, File: file, Line: 2, Title: title + ": drop-table", Message: "it goes\nallowed: it is meant"},
 		{Severity: github.Notice, File: file, Line: 1, Title: title + ": drop-table", Message: "it goes\nkeep it"},
 		{Severity: github.Warning, Title: title, Message: "drift: the database is not what the applied migrations produce: index i only in the database"},

@@ -323,6 +323,7 @@ func hazardAnnotations(r report.Report, title string) []github.Annotation {
 const annotationLength = 1000
 
 func clip(text string) string {
+	text = report.Printable(text)
 	if len(text) <= annotationLength {
 		return text
 	}
