@@ -292,9 +292,10 @@ func (c *copier) copy(ctx context.Context, tables []*copyTable) error {
 		}
 		streams = append(streams, t.streams(c.env)...)
 	}
-	waiting := make(chan *copyStream, len(streams))
-	for _, s := range streams {
-		waiting <- s
+	groups := together(streams)
+	waiting := make(chan []*copyStream, len(groups))
+	for _, g := range groups {
+		waiting <- g
 	}
 	close(waiting)
 	stopping, stop := context.WithCancel(ctx)
@@ -303,8 +304,8 @@ func (c *copier) copy(ctx context.Context, tables []*copyTable) error {
 	pages, ended := make(chan copyPage), make(chan error, 1)
 	for range copyStreams {
 		reads.Go(func() error {
-			for s := range waiting {
-				if err := s.run(reading, pages); err != nil {
+			for g := range waiting {
+				if err := runTogether(reading, g, pages); err != nil {
 					return err
 				}
 			}

@@ -521,6 +521,26 @@ func TestCopyLeavesNothing(t *testing.T) {
 	}
 }
 
+// Small tables share requests: Cloudflare takes 1,200 in five minutes.
+func TestCopyOfManyTables(t *testing.T) {
+	t.Parallel()
+	var sql []string
+	for i := range 300 {
+		sql = append(sql, fmt.Sprintf("CREATE TABLE t%d(a, b TEXT, c INT PRIMARY KEY)%s", i, []string{"", " WITHOUT ROWID"}[i%2]))
+		for n := range i % 4 {
+			sql = append(sql, fmt.Sprintf("INSERT INTO t%d VALUES (x'00ff', 'é' || char(0) || '%d', %d)", i, i, n))
+		}
+	}
+	sql = append(sql, "CREATE TABLE large(a)", "INSERT INTO large WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5000) SELECT printf('%0100d', i) FROM n",
+		"CREATE TABLE wide(a)", "INSERT INTO wide VALUES (zeroblob(1500000)), (1)")
+	r := newRemote(t, sql...)
+	copied, result := r.mustCopy()
+	r.compare(copied)
+	if result.requests > 25 || result.rows != 450+5000+2 {
+		t.Errorf("%d rows with %d requests", result.rows, result.requests)
+	}
+}
+
 // TestCopyReadsEachRowOnce holds the queries against SQLite's planner: a page that began at the
 // table's beginning, or was sorted, would cost more with each page.
 func TestCopyReadsEachRowOnce(t *testing.T) {

@@ -32,6 +32,9 @@ const (
 	copyColumns   = 50 // values by themselves in one query: a result has 100 columns at most
 	copyArguments = 30 // of a function: it takes 32
 	copyBody      = 400_000
+	// copySmall is how much of an answer tables have that are read with others in one request, and
+	// copyTogether how many: Cloudflare counts requests.
+	copySmall, copyTogether = copyAnswer / 20, 50
 )
 
 // copyStream reads the rows of a table, or of a range of its rowids, in the order of their keys.
@@ -43,6 +46,7 @@ type copyStream struct {
 	same     int      // how many columns of the key the next rows have in common with after
 	wide     []wideRow
 	requests int
+	ahead    *migration.Rows // the first page, where it was read with those of other tables
 }
 
 // wideRow is a row that an answer was too small for, or whose text JSON can't have.
@@ -75,24 +79,80 @@ func (t *copyTable) streams(env migration.Environment) []*copyStream {
 	return streams
 }
 
-// run reads all rows and hands them to pages.
-func (s *copyStream) run(ctx context.Context, pages chan<- copyPage) error {
-	t := s.table
-	usual := t.size.bytes/t.size.rows*6/5 + int64(4*len(t.Columns)) + 10
-	n := clamp(copyAnswer/usual, 1, copyMostRows)
-	for {
-		answers, err := s.ask(ctx, s.page(n))
+// together puts the streams of small tables into groups that read their first page, and most
+// likely their only one, with one request.
+func together(streams []*copyStream) (groups [][]*copyStream) {
+	var small []*copyStream
+	answer, body := int64(0), 0
+	for _, s := range streams {
+		rows, length := s.table.size.rows, len(s.page(s.first()).SQL)
+		bytes := rows * s.usual()
+		if bytes > copySmall || rows >= s.first() {
+			groups = append(groups, []*copyStream{s})
+			continue
+		}
+		if len(small) > 0 && (len(small) == copyTogether || answer+bytes > copyAnswer || body+length > copyBody) {
+			groups, small, answer, body = append(groups, small), nil, 0, 0
+		}
+		small, answer, body = append(small, s), answer+bytes, body+length
+	}
+	if len(small) > 0 {
+		groups = append(groups, small)
+	}
+	return groups
+}
+
+// runTogether is run for a group.
+func runTogether(ctx context.Context, group []*copyStream, pages chan<- copyPage) error {
+	if len(group) > 1 {
+		var queries []migration.Query
+		for _, s := range group {
+			queries = append(queries, s.page(s.first()))
+		}
+		answers, err := group[0].ask(ctx, queries...)
 		if err != nil {
 			return err
 		}
-		if refused := answers[0].Err; refused != nil {
+		for i, s := range group {
+			s.ahead = &answers[i]
+		}
+	}
+	for _, s := range group {
+		if err := s.run(ctx, pages); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// usual is the size of a row in an answer.
+func (s *copyStream) usual() int64 {
+	return s.table.size.bytes/s.table.size.rows*6/5 + int64(4*len(s.table.Columns)) + 10
+}
+
+// first is how many rows the first page may have.
+func (s *copyStream) first() int64 { return clamp(copyAnswer/s.usual(), 1, copyMostRows) }
+
+// run reads all rows and hands them to pages.
+func (s *copyStream) run(ctx context.Context, pages chan<- copyPage) error {
+	t, n := s.table, s.first()
+	for {
+		answer := s.ahead
+		if s.ahead = nil; answer == nil {
+			answers, err := s.ask(ctx, s.page(n))
+			if err != nil {
+				return err
+			}
+			answer = &answers[0]
+		}
+		if refused := answer.Err; refused != nil {
 			if n == 1 {
 				return send(ctx, pages, copyPage{table: t, problem: unreadable(refused.Error()), empty: true})
 			}
 			n = max(1, n/8) // maybe it was too much at once
 			continue
 		}
-		rows := answers[0].Values
+		rows := answer.Values
 		full := int64(len(rows)) >= n
 		last, received, err := s.sort(&rows)
 		if err != nil {
