@@ -254,14 +254,21 @@ func asInputs(text string) string {
 		}
 	}
 	return flagInText.ReplaceAllStringFunc(text, func(flag string) string {
-		if name := strings.TrimPrefix(flag, "--"); lookup(name).name != "" {
+		name, value, _ := strings.Cut(strings.TrimPrefix(flag, "--"), " ")
+		switch o := lookup(name); {
+		case o.name == "":
+			return flag
+		case value == "":
 			return "the input " + name
+		case slices.Contains(strings.Split(o.value, "|"), value):
+			return "the input " + name + ": " + value
+		default:
+			return "the input " + name + " " + value
 		}
-		return flag
 	})
 }
 
-var flagInText = regexp.MustCompile(`--[a-z][a-z-]*[a-z]`)
+var flagInText = regexp.MustCompile(`--[a-z][a-z-]*[a-z]( [a-z]+)?`)
 
 // annotations are what GitHub shows on the run: the error, beside its line, and the notes.
 func annotations(r report.Report) []github.Annotation {

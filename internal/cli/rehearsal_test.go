@@ -66,3 +66,17 @@ func TestTablesFromBefore(t *testing.T) {
 	c.database.Rows("CREATE INDEX names ON users(name)")
 	c.run("status", "production").want(t, 0, "index users.names only in the database (name)")
 }
+
+// What is advised in a workflow can be typed there.
+func TestAdviceInAWorkflow(t *testing.T) {
+	h := newHub(t, sample())
+	h.step(push, map[string]string{"mode": "migrate"}).want(t, 0, "applied 2 migrations")
+	h.database.Rows("CREATE INDEX names ON users(name)")
+	h.database.Rows("INSERT INTO users(name) VALUES ('a')")
+	h.step(push, map[string]string{"mode": "status", "drift": "fail"}).want(t, 3, "the input drift: warn goes on all the same")
+	h.write("migrations/0003_last.sql", "-- d1-rewind:allow drop-table,delete-all one comment for two\nDROP TABLE users;")
+	h.step(push, map[string]string{"mode": "migrate", "transport": "import", "hazards": "fail"}).
+		want(t, 3, "name one hazard by its code, each in a comment of its own", "note: to be sent by import")
+	h.step(push, map[string]string{"mode": "status", "rehearse": "off", "hazards": "fail"}).
+		want(t, 0, "not rehearsed: switched off, so there are no hazards that hazards: fail could refuse")
+}

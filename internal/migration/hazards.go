@@ -113,7 +113,7 @@ func judged(hazards []Hazard, plan []Migration) []Hazard {
 			one := Hazard{Severity: SeverityWarning, File: m.Name, Line: a.Line}
 			switch {
 			case !slices.Contains(Codes, a.Code):
-				one.Code, one.Message, one.Advice = CodeAllowUnknown, fmt.Sprintf("d1-rewind:allow names %q, and no hazard is called so", a.Code), "name the code of the hazard: "+strings.Join(Codes, ", ")
+				one.Code, one.Message, one.Advice = CodeAllowUnknown, fmt.Sprintf("d1-rewind:allow names %q, and no hazard is called so", a.Code), "name one hazard by its code, each in a comment of its own: "+strings.Join(Codes, ", ")
 			case a.Reason == "":
 				one.Code, one.Message, one.Advice = CodeAllowReason, fmt.Sprintf("d1-rewind:allow %s gives no reason, so it allows nothing", a.Code), "say behind the code why it is safe; the report shows it"
 			case !used:

@@ -360,7 +360,11 @@ func (r Report) Notes() []string {
 		notes = append(notes, fmt.Sprintf("the Worker was put back to version %s (before: %s)", r.Result.WorkerRolledBack, r.Result.WorkerVersion))
 	}
 	if strings.HasPrefix(r.Result.Transport, "import") {
-		notes = append(notes, "sent by "+r.Result.Transport)
+		sent := "sent by "
+		if len(r.Result.Applied) == 0 && r.Result.Status != migration.Uncertain {
+			sent = "to be " + sent
+		}
+		notes = append(notes, sent+r.Result.Transport)
 	}
 	return append(append(notes, r.Result.Warnings...), r.Warnings...)
 }
