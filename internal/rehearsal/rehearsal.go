@@ -136,7 +136,7 @@ func concerned(ctx context.Context, plan migration.Plan, o Options) ([]string, e
 	if err := empty.Build(ctx, plan.Schema); err != nil {
 		return nil, err
 	}
-	first, err := explore(ctx, empty, plan, o.patience())
+	first, err := explore(ctx, empty, plan, o.patience()/4)
 	if err != nil {
 		return nil, err
 	}
@@ -177,10 +177,11 @@ func onSample(ctx context.Context, env migration.Environment, plan migration.Pla
 		}
 		return migration.Rehearsal{Reason: fmt.Sprintf("the live schema can't be loaded: %v", err)}, nil
 	}
-	first, err := explore(ctx, empty, plan, o.patience())
+	first, err := explore(ctx, empty, plan, o.patience()/4)
 	if err != nil {
 		return migration.Rehearsal{}, err
 	}
+	o.Patience = o.patience() * 3 / 4 // what is endless is so on empty tables, too
 	copied, known := empty, facts{empty: first.refused}
 	var gaps []string
 	if len(first.touched) > 0 && !first.hopeless {

@@ -73,6 +73,18 @@ INSERT INTO posts VALUES (1, 1, 'one'), (2, 1, 'two'), (3, 2, 'three');
 INSERT INTO likes VALUES (1, 1), (2, 2), (3, NULL);
 INSERT INTO tags VALUES (1, 'x');`
 
+// Statements run twice, on empty tables first: together they have as long as on all rows.
+func TestPatience(t *testing.T) {
+	t.Parallel()
+	p := prepare(t, shop, "", "CREATE TABLE n AS WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT max(x) FROM c;")
+	o := rehearsal.Options{Limit: 1 << 30, Progress: func(string) {}, Patience: 400 * time.Millisecond}
+	for want, try := range map[string]attempt{"ran for 400ms": rehearsal.Local(p.database, o), "ran for 300ms": rehearsal.Remote(p.database, o)} {
+		if _, err := try(t.Context(), p.plan); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want %s", err, want)
+		}
+	}
+}
+
 // What is found on all rows and on one of each table; schema is "" where that is the same.
 func TestHazards(t *testing.T) {
 	t.Parallel()
