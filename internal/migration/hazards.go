@@ -40,6 +40,7 @@ const (
 	CodeRenameColumn      = "rename-column"       // the running Worker uses the old name
 	CodeDeleteAll         = "delete-all"          // DELETE without WHERE
 	CodeUpdateAll         = "update-all"          // UPDATE without WHERE
+	CodeRefused           = "refused"             // D1 refuses a statement: the run fails, and says so itself
 	CodeUniqueViolated    = "unique-violated"     // existing rows violate a new unique index
 	CodeNotNullViolated   = "not-null-violated"   // existing rows violate a new NOT NULL
 	CodeUniqueUnproven    = "unique-unproven"     // a new unique index on rows that the rehearsal did not see
@@ -73,7 +74,7 @@ const (
 // Codes are all codes of hazards.
 var Codes = []string{
 	CodeCascadeDelete, CodeCascadeUpdate, CodeReplaceParent, CodeDropTable, CodeDropColumn, CodeDropView, CodeRenameTable, CodeRenameColumn,
-	CodeDeleteAll, CodeUpdateAll, CodeUniqueViolated, CodeNotNullViolated, CodeUniqueUnproven, CodeRebuildLost, CodeOrphans,
+	CodeDeleteAll, CodeUpdateAll, CodeRefused, CodeUniqueViolated, CodeNotNullViolated, CodeUniqueUnproven, CodeRebuildLost, CodeOrphans,
 	CodeBrokenView, CodeBrokenTrigger, CodeBrokenTable, CodeLargeRewrite, CodeTimeLimit, CodeForeignKeysPragma, CodeDeferOff, CodeChecksOff,
 	CodeValueSize, CodeFunctionArguments, CodeLikePattern, CodeNoEffect, CodeTouchesLedger, CodeNotJudged, CodeTriggerTransport, CodeOpenComment,
 	CodeEdited, CodeMissing, CodeOutOfOrder, CodeDuplicateNumber, CodeAllowReason, CodeAllowUnknown, CodeAllowUnused,

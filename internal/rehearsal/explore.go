@@ -15,6 +15,7 @@ type explored struct {
 	touched  []string     // tables that the statements read or write, directly or not
 	refused  map[int]bool // statements that need rows, or are wrong whatever the rows
 	hopeless bool         // a statement does not even compile: rows would change nothing
+	slow     bool         // the statements did not come to an end
 }
 
 // explore runs a plan on empty tables.
@@ -26,6 +27,7 @@ func explore(ctx context.Context, empty *sqlite.Scratch, plan migration.Plan, li
 	if err != nil && ctx.Err() != nil {
 		return e.explored, ctx.Err()
 	}
+	e.slow = err != nil && bounded.Err() != nil
 	e.hopeless = e.hopeless || err != nil // try comes to the same end, and words it
 	return e.explored, nil
 }

@@ -581,7 +581,10 @@ var errLeft = errors.New("the rest can't be tried")
 // refused decides about a refusal: nil where it may be due to rows that the copy does not have.
 func (t *trial) refused(l *sqlite.Look, s *sqlite.Trial, w work) error {
 	if t.definite(l, s, w) {
-		t.explain(l, s, w)
+		known := len(t.hazards)
+		if t.explain(l, s, w); len(t.hazards) == known {
+			t.refuses(s)
+		}
 		return s.Refusal
 	}
 	at, text := t.at(s.Index), s.Refusal.Text
@@ -668,6 +671,22 @@ func (t *trial) explain(l *sqlite.Look, s *sqlite.Trial, w work) {
 		t.add(migration.CodeNotNullViolated, migration.SeverityError, at, fmt.Sprintf("%s has %s, which would have no value", w.target, count(rows)),
 			"add the column with a constant DEFAULT, or without NOT NULL, fill it, and let the Worker insist on a value")
 	}
+}
+
+// refuses adds what D1 refuses whatever the rows, or because of rows that say no more. It has no
+// words that may have been computed from them: these are for the error alone.
+func (t *trial) refuses(s *sqlite.Trial) {
+	message, advice := t.said(s.Refusal.Text), "mend the statement; the error has D1's own words"
+	if !s.Compiles { // then nothing was computed
+		message, _, _ = strings.Cut(s.Refusal.Text, ": SQLITE_")
+	}
+	switch {
+	case strings.HasSuffix(s.Refusal.Text, sqlite.TransactionHint):
+		message, advice = "it controls the transaction, and D1 runs every migration in one of its own", "remove the statement; a run commits as a whole or not at all without it"
+	case strings.HasPrefix(s.Refusal.Text, "statement too long"):
+		message, advice = "it is too long: D1 takes 100,000 bytes", "split it; several rows of an INSERT can be several statements"
+	}
+	t.add(migration.CodeRefused, migration.SeverityError, t.at(s.Index), "D1 refuses the statement: "+message, advice)
 }
 
 // columnsIn reads "t.a, t.b".

@@ -36,10 +36,21 @@ func (r Report) Hazards() []migration.Hazard {
 }
 
 // IsError tells whether h, one of Hazards, is what the report's error is about: a guard has
-// refused because of it.
+// refused because of it, or D1 refuses the statement.
 func (r Report) IsError(h migration.Hazard) bool {
 	p := r.Problem()
-	return p != nil && p.Kind == migration.Refused && weight(h) == 0 && h.File == r.repositoryPath(p.File) && h.Line == p.Line && strings.Contains(p.Err.Error(), h.Code)
+	if p == nil || weight(h) > 0 || h.File != r.repositoryPath(p.File) || h.Code == migration.CodeRefused && p.Kind != migration.Failed {
+		return false
+	}
+	if h.Code == migration.CodeRefused {
+		return true // the error may name a line within the statement
+	}
+	return p.Kind == migration.Refused && h.Line == p.Line && strings.Contains(p.Err.Error(), h.Code)
+}
+
+// shownHazards are Hazards but for a refused statement that is shown as the error.
+func (r Report) shownHazards() []migration.Hazard {
+	return slices.DeleteFunc(r.Hazards(), func(h migration.Hazard) bool { return h.Code == migration.CodeRefused && r.IsError(h) })
 }
 
 // weight orders hazards as somebody wants to read them.
@@ -59,7 +70,7 @@ func weight(h migration.Hazard) int {
 // serious is how many hazards there are that a guard refuses on.
 func (r Report) serious() int {
 	n := 0
-	for _, h := range r.Result.Hazards {
+	for _, h := range r.shownHazards() {
 		if weight(h) == 0 {
 			n++
 		}
@@ -353,7 +364,7 @@ func (r Report) findingsText(paint func(colourCode, string) string) string {
 
 // hazardsText has a line for each hazard, and one for those that are too many, or infos.
 func (r Report) hazardsText(line func(string, ...any), paint func(colourCode, string) string) {
-	hazards := r.Hazards()
+	hazards := r.shownHazards()
 	infos := slices.IndexFunc(hazards, func(h migration.Hazard) bool { return h.Severity == migration.SeverityInfo })
 	var more, folded []migration.Hazard
 	if infos >= 0 && len(hazards)-infos > infosListed {
@@ -466,7 +477,7 @@ const hazardsShown = 10
 
 // hazardParts are the hazards: the worst at once, the others folded.
 func (r Report) hazardParts() []part {
-	hazards := r.Hazards()
+	hazards := r.shownHazards()
 	var lines, infos []string
 	for _, h := range hazards {
 		if h.Severity == migration.SeverityInfo {
@@ -656,8 +667,8 @@ func (r Report) timings() string {
 // hazardCounts is how many hazards a migration has, for a cell of a table.
 func (r Report) hazardCounts(name string) string {
 	counts := [4]int{}
-	for _, h := range r.Result.Hazards {
-		if h.File == name {
+	for _, h := range r.shownHazards() {
+		if h.File == r.repositoryPath(name) {
 			counts[weight(h)]++
 		}
 	}

@@ -102,7 +102,7 @@ func reports() map[string]report.Report {
 func hazards() []migration.Hazard {
 	return []migration.Hazard{
 		{Code: migration.CodeCascadeDelete, Severity: migration.SeverityError, File: "0003_tidy.sql", Line: 4, Message: `DROP TABLE "users" deletes 3,400 rows of "sessions" by ON DELETE CASCADE`,
-			Advice: "rebuild the table under its own name with PRAGMA defer_foreign_keys = on, or drop the foreign key first"},
+			Advice: "copy the rows of sessions aside, and put them back in the same migration"},
 		{Code: migration.CodeDropTable, Severity: migration.SeverityError, File: "0003_tidy.sql", Line: 4, Message: `the table "users" goes, with its 1,200 rows`, Advice: "take it out of the Worker first",
 			Allowed: "the Worker stopped using it in March"},
 		{Code: migration.CodeOutOfOrder, Severity: migration.SeverityWarning, File: "0002_orders.sql", Message: "pending, but sorted before one that is applied", Advice: "give it a number behind the applied ones"},
