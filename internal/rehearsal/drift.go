@@ -20,16 +20,23 @@ func Replay(ctx context.Context, live migration.Schema, applied []migration.Migr
 	unknown := func(format string, args ...any) migration.Drift {
 		return migration.Drift{State: "unknown", Reason: fmt.Sprintf(format, args...)}
 	}
+	var database model
+	var unloadable error
+	loaded := make(chan struct{})
+	go func() { // beside the replay, which takes longer
+		defer close(loaded)
+		database, unloadable = built(ctx, live, except)
+	}()
 	files, err := replayed(ctx, applied, except)
+	<-loaded
 	if stop, ok := errors.AsType[*stopped](err); ok {
 		return unknown("the replay on an empty database stops at %s:%d: %v; the files alone do not make this database: "+
 			"a table may have been made elsewhere, or an applied file edited, removed or renamed since", stop.file, stop.line, stop.refusal)
 	} else if err != nil {
 		return unknown("the files could not be replayed on an empty database: %v", err)
 	}
-	database, err := built(ctx, live, except)
-	if err != nil {
-		return unknown("the database's schema can't be loaded here: %v", err)
+	if unloadable != nil {
+		return unknown("the database's schema can't be loaded here: %v", unloadable)
 	}
 	drift := migration.Drift{State: "false"}
 	if drift.Differences, drift.Cosmetic = files.diff(database); len(drift.Differences) > 0 {

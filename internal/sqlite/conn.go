@@ -353,7 +353,7 @@ func isAlter(sql string) bool { return len(sql) > 5 && strings.EqualFold(sql[:5]
 // internalNames returns the objects whose names D1 keeps for itself. A rename to such a
 // name does not reach the authorizer, so it is looked for afterwards.
 func (c conn) internalNames() ([]string, error) {
-	rows, err := c.query(migration.Query{SQL: "SELECT name FROM sqlite_schema WHERE name LIKE '\\_cf\\_%' ESCAPE '\\' ORDER BY name"})
+	rows, err := c.query(migration.Query{SQL: "SELECT name FROM sqlite_schema WHERE lower(substr(name, 1, 4)) = '_cf_' ORDER BY name"})
 	var names []string
 	for _, v := range rows.Values {
 		names = append(names, fmt.Sprint(v[0]))
