@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"github.com/d1-rewind/d1-rewind/internal/cli"
 )
@@ -20,8 +21,11 @@ func main() {
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	go func() {
 		caught := <-signals
-		signal.Stop(signals) // a second signal ends the program at once
 		cancel(&cli.Interrupt{Signal: caught})
+		// A second signal ends the program at once, but not the same one that comes from the
+		// terminal and from npm.
+		time.Sleep(time.Second)
+		signal.Stop(signals)
 	}()
 	os.Exit(cli.Main(ctx, cli.Process{
 		Args: os.Args[1:], Program: os.Args[0], Getenv: os.Getenv, Version: version,

@@ -211,6 +211,8 @@ func programWords(p Process) []string {
 	switch {
 	case p.Getenv("GITHUB_ACTIONS") == "true":
 		return []string{"d1-rewind"}
+	case program == "npx d1-rewind": // npm/d1-rewind.js says so
+		return strings.Fields(program)
 	case strings.Contains(filepath.ToSlash(program), "/go-build"):
 		return []string{"go", "run", "."}
 	case strings.ContainsRune(program, os.PathSeparator) && program != "/d1-rewind":
