@@ -157,13 +157,13 @@ func (b *bench) sideBySide(c comparison, prepare func(migrations int) (project, 
 		return f, err
 	}
 	var ours, theirs []figures
-	for range b.runs {
+	for i := range b.runs {
 		f, err := once(append([]string{b.program}, c.ours...))
 		if err != nil {
 			return nil, err
 		}
 		ours = append(ours, f)
-		if b.wrangler == nil {
+		if b.wrangler == nil || b.short && i > 0 {
 			continue
 		}
 		f, err = once(append(b.wrangler[:len(b.wrangler):len(b.wrangler)], c.theirs...))
