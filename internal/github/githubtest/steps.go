@@ -290,7 +290,18 @@ func (j *jobRun) execute(ctx context.Context, step *actionlint.Step, here scope,
 			}
 			u.with[input.Name.Value] = value
 		}
-		return playedAs(exec.Uses.Value)(ctx, j, u)
+		if other := j.run.Others[actionName(exec.Uses.Value)]; other != nil {
+			inputs := map[string]string{}
+			for name, value := range u.with {
+				inputs[variable(name)] = value
+			}
+			return j.play(ctx, other, "", u, inputs), nil
+		}
+		player := playedAs(exec.Uses.Value)
+		if player == nil {
+			return 0, fmt.Errorf("Run.Others does not play %s", exec.Uses.Value)
+		}
+		return player(ctx, j, u)
 	}
 	return 0, errors.New("neither run nor uses")
 }
@@ -396,6 +407,12 @@ type use struct {
 }
 
 type player func(context.Context, *jobRun, use) (int, error)
+
+// actionName is the action that a step uses, without its version.
+func actionName(uses string) string {
+	name, _, _ := strings.Cut(uses, "@")
+	return name
+}
 
 // playedAs returns what plays `uses`, nil if nothing does.
 func playedAs(uses string) player {
@@ -510,11 +527,15 @@ func (j *jobRun) action(ctx context.Context, dir string, u use) (int, error) {
 		}
 		inputs[variable(name)] = u.with[name]
 	}
+	return j.play(ctx, j.run.Action, dir, u, inputs), nil
+}
+
+func (j *jobRun) play(ctx context.Context, action func(context.Context, Call) int, dir string, u use, inputs map[string]string) int {
 	stdout, stderr := u.log.lines(), u.log.lines()
-	code := j.run.Action(ctx, Call{Env: u.environment(inputs), Workspace: j.workspace, ActionDir: dir, Stdout: stdout, Stderr: stderr})
+	code := action(ctx, Call{Env: u.environment(inputs), Workspace: j.workspace, ActionDir: dir, Stdout: stdout, Stderr: stderr})
 	stdout.close()
 	stderr.close()
-	return code, nil
+	return code
 }
 
 // variable is the one that an input is passed in: spaces become underscores, hyphens stay.

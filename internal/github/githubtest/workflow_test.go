@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"strings"
 	"testing"
@@ -579,8 +580,39 @@ func TestOwnWorkflowsLoad(t *testing.T) {
 		t.Fatal(files, err)
 	}
 	for _, file := range files {
-		if _, err := Load(file); err != nil {
+		others := map[string][]string{ // TestRelease plays the first one
+			"release.yml":   releasing,
+			"scorecard.yml": {"ossf/scorecard-action", "github/codeql-action/upload-sarif"},
+			"codeql.yml":    {"github/codeql-action/init", "github/codeql-action/analyze"},
+		}[filepath.Base(file)]
+		if _, err := Load(file, others...); err != nil {
 			t.Error(err)
+		}
+	}
+}
+
+// Everybody's actions are pinned to a commit: a tag can be moved to another one.
+func TestOwnWorkflowsArePinned(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob("../../../.github/workflows/*.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	pinned := regexp.MustCompile(`@[0-9a-f]{40} # v\d+\.\d+\.\d+$`)
+	for _, file := range files {
+		content, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for line := range strings.Lines(string(content)) {
+			_, uses, found := strings.Cut(strings.TrimPrefix(strings.TrimSpace(line), "- "), "uses: ")
+			uses = strings.TrimSpace(uses)
+			if !found || strings.HasPrefix(strings.TrimSpace(line), "#") || strings.Contains(uses, "./") || strings.HasPrefix(uses, "*") || strings.Contains(uses, ActionRepository) {
+				continue
+			}
+			if !pinned.MatchString(uses) {
+				t.Errorf("%s: %s is not pinned to a commit with its version behind it", filepath.Base(file), uses)
+			}
 		}
 	}
 }
