@@ -132,42 +132,6 @@ func TestLocalTimestamp(t *testing.T) {
 	at("restore", "--bookmark", undo, "--time-travel-limit", "3 apples").want(t, 2, "time-travel-limit can't be")
 }
 
-// TestRunbookPractice runs the commands of the runbook's section on practising.
-func TestRunbookPractice(t *testing.T) {
-	runbook, err := os.ReadFile("../../docs/runbook.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, section, _ := strings.Cut(string(runbook), "## Practise it on a laptop\n")
-	_, section, _ = strings.Cut(section, "```sh\n")
-	section, _, _ = strings.Cut(section, "```")
-	files := map[string]string{}
-	for _, name := range []string{"migrations/0001_create_notes.sql", "migrations/0002_add_tags.sql"} {
-		data, err := os.ReadFile("../../" + name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		files[name] = string(data)
-	}
-	workspace(t, files)
-	lines := strings.Split(strings.TrimSpace(section), "\n")
-	if len(lines) < 7 {
-		t.Fatalf("the section has %d commands", len(lines))
-	}
-	for _, line := range lines {
-		command, comment, _ := strings.Cut(line, "#")
-		code := 0
-		if strings.Contains(comment, "exit code 3") {
-			code = 3
-		}
-		part := "bookmark"
-		if strings.Contains(comment, "undoes it") {
-			part = "to go back:"
-		}
-		d1rewind(nil, strings.Fields(command)[1:]...).want(t, code, part)
-	}
-}
-
 func TestStatusWritesNothing(t *testing.T) {
 	dir := workspace(t, sample())
 	d1rewind(nil, "status", "--exit-code").want(t, 5, "2 pending, 0 applied")

@@ -146,7 +146,7 @@ func (m *team) paste(command string) githubtest.Results {
 		m.t.Fatal(err)
 	}
 	workflow, repository, _, inputs, err := githubtest.ParseDispatch(strings.Split(strings.TrimSuffix(string(words), "\x00"), "\x00"))
-	if err != nil || repository != githubtest.Repository {
+	if err != nil || cmp.Or(repository, githubtest.Repository) != githubtest.Repository { // without a name it is that of the clone
 		m.t.Fatalf("%s: %v (repository %q)", command, err, repository)
 	}
 	return m.do(workflow, githubtest.Run{Inputs: inputs})
