@@ -286,11 +286,12 @@ var elsewhere = []covered{
 	{command: line(`go test ./internal/d1 -run TestExactlyOnce -schedules 20000 -seed 1`), file: "internal/d1/faults_test.go", runs: `flag.Int("schedules", `},
 
 	{command: line(`\.ci/run`), file: ".github/workflows/ci.yml", runs: "- run: .ci/run"},
-	{command: line(`(\.ci/(?:wrangler-parity|example))`), file: ".ci/run", runs: " $1\n"},
+	{command: line(`(\.ci/(?:drizzle|example|wrangler-parity))`), file: ".ci/run", runs: " $1\n"},
 	{command: line(`(\.ci/container)`), file: ".ci/run", runs: "  $1 2>&1 |"},
 	{command: line(`(go run ./bench) -check`), file: ".ci/run", runs: "$1 -check"},
 
 	{command: line(`npx wrangler .*`), file: ".ci/wrangler-parity", runs: "TestDocumentsOnWrangler"},
+	{command: line(`(npx drizzle-kit generate)`), file: ".ci/drizzle", runs: "$1"},
 	{command: line(`npm ci`), file: ".ci/example", runs: "npm ci "},
 	{command: line(`npm run dev`), file: ".ci/example", runs: "npm run --silent dev"},
 	{command: line(`(?:BASE_URL=\S+ )?npm run (types|db:create|db:migration|[a-z:]+:local|(?:test|serve):[a-z:]+)( -- [a-z_-]+)?`), file: ".ci/example", runs: "(script $1$2)"},
@@ -305,8 +306,7 @@ var elsewhere = []covered{
 	{command: line(`gh variable set ([A-Z_]+) .*`), file: ".github/workflows/d1-migrate.yml", runs: "vars.$1 ", unrun: "it needs GitHub"},
 	{command: line(`gh workflow disable (d1-migrate)\.yml`), file: ".github/workflows/d1-migrate.yml", runs: "name: $1\n", unrun: "it needs GitHub"},
 	{command: line(`gh pr create --fill`), unrun: "it needs GitHub"},
-	{command: line(`npx drizzle-kit generate`), unrun: "it needs drizzle-kit and a schema; what it writes is migrated here"},
-	{command: line(`npx prisma migrate .*`), unrun: "it needs Prisma, as the document says; files of its layout are migrated here"},
+	{command: line(`npx prisma migrate .*`), unrun: "it needs Prisma's engine, which is no package; files of its layout are migrated here"},
 }
 
 // TestDocumentedConfiguration holds configurations to their readers: the action and the reusable workflow declare every
