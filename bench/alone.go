@@ -3,6 +3,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -145,8 +146,11 @@ INSERT INTO t SELECT i, randomblob(3900) FROM n;
 		return t, err
 	}
 	files, err := filepath.Glob(filepath.Join(p.dir, ".wrangler/state/v3/d1/*/*.sqlite"))
-	if err != nil || len(files) == 0 {
-		return t, fmt.Errorf("no database: %v", err)
+	if err != nil {
+		return t, err
+	}
+	if len(files) == 0 {
+		return t, errors.New("d1-rewind migrate has made no database")
 	}
 	var cp, status, migrate, restore []figures
 	for i := range b.runs {
