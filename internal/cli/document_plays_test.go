@@ -121,6 +121,9 @@ func (p *play) try(want int, command string, says ...string) {
 	p.clock.Add(60) // D1 takes 10 restores in 10 minutes
 	command = examples.Replace(anyBookmark.ReplaceAllString(command, p.bookmark))
 	words := strings.Fields(command)
+	if strings.HasPrefix(command, "npx d1-rewind ") { // .ci/example has the packages
+		words = words[1:]
+	}
 	var r run
 	switch words[0] {
 	case "export":
@@ -547,7 +550,15 @@ func playRunbook(p *play) {
 
 func playExample(p *play) {
 	p.repository("0001_create_notes.sql")
-	p.does("d1-rewind migrate local:staging", "applied 1 migration")
+	p.does("npx d1-rewind migrate local:staging", "applied 1 migration")
+}
+
+func playNPM(p *play) {
+	p.repository("0001_users.sql")
+	p.signIn()
+	p.does("npx d1-rewind migrate", "applied 1 migration")
+	p.does("npx d1-rewind status production", "1 pending, 0 applied")
+	p.does("npx d1-rewind help", "d1-rewind create add_users")
 }
 
 func playLive(p *play) {

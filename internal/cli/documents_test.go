@@ -80,6 +80,10 @@ func parseDocument(name, text string) *document {
 					n++
 					line += "\n" + inside[n]
 				}
+				for strings.HasSuffix(line, "\\") && n < len(inside)-1 {
+					n++
+					line = strings.TrimSuffix(line, "\\") + strings.TrimSpace(inside[n])
+				}
 				add(at, line)
 			case prompted:
 				add(at, command)
@@ -118,7 +122,7 @@ func (d *document) next(prefix string) string {
 func TestDocuments(t *testing.T) {
 	plays := map[string]func(*play){
 		"README.md": playREADME, "docs/coming-from.md": playComingFrom, "docs/hazards.md": playHazards, "docs/live.md": playLive,
-		"docs/runbook.md": playRunbook, "docs/setup.md": playSetup, "examples/worker/README.md": playExample, "help": playHelp,
+		"docs/runbook.md": playRunbook, "docs/setup.md": playSetup, "examples/worker/README.md": playExample, "npm/README.md": playNPM, "help": playHelp,
 	}
 	all := documents(t)
 	for _, e := range elsewhere {
@@ -275,7 +279,7 @@ var elsewhere = []covered{
 	{command: line(`go run \. migrate`), file: ".ci/run", runs: "go run . migrate"},
 	{command: line(`go test \./\.\.\.`), file: ".ci/run", runs: "step 'go test ./...' go test ./..."},
 	{command: line(`go install github.com/d1-rewind/d1-rewind@latest`), file: ".ci/run", runs: "go install github.com/d1-rewind/d1-rewind@latest"},
-	{command: line(`(go run github.com/golangci/.*)`), file: ".ci/run", runs: "$1"},
+	{command: line(`(go run github.com/golangci/.*)`), file: ".github/workflows/ci.yml", runs: "$1"},
 	{command: line(`(go test ./internal/statement -run '\^\$' -fuzz FuzzSplit)`), file: ".ci/run", runs: "$1"},
 	{command: line(`go test (./internal/cli) -run (TestNothingIsLost) (-kills 350)`), file: ".ci/run", runs: "go test $1 -count=1 -v -run '^$2$$' $3"},
 	{command: line(`(go test ./internal/report -update)`), file: ".ci/run", runs: "$1"},
@@ -292,6 +296,16 @@ var elsewhere = []covered{
 
 	{command: line(`npx wrangler .*`), file: ".ci/wrangler-parity", runs: "TestDocumentsOnWrangler"},
 	{command: line(`(npx drizzle-kit generate)`), file: ".ci/drizzle", runs: "$1"},
+	{command: line(`(\.ci/release build) 1\.2\.3`), file: ".github/workflows/release.yml", runs: `$1 "$$VERSION"`},
+	{command: line(`(\.ci/reproduce) .*`), file: ".ci/run", runs: " $1 "},
+	// The releases of this repository, by their names as in the document.
+	{command: line(`(gh release download) v1\.2\.3 --repo .*`), file: ".github/workflows/release.yml", runs: `$1 "v$$VERSION"`},
+	{command: line(`(sha256sum --check --ignore-missing SHA256SUMS)`), file: ".github/workflows/release.yml", runs: "$1"},
+	{command: line(`(gh attestation verify) .*`), file: ".github/workflows/release.yml", runs: `$1 "published/d1-rewind_$${VERSION}_linux_amd64.tar.gz"`},
+	{command: line(`(cosign verify-blob) --bundle .*`), file: ".github/workflows/release.yml", runs: "$1 --bundle"},
+	{command: line(`(cosign verify) --certificate-.*`), file: ".github/workflows/release.yml", runs: "$1 --certificate-identity"},
+
+	{command: line(`npm install --save-dev d1-rewind`), file: ".ci/example", runs: `"$${packed[@]/#/$$temp/}"`},
 	{command: line(`npm ci`), file: ".ci/example", runs: "npm ci "},
 	{command: line(`npm run dev`), file: ".ci/example", runs: "npm run --silent dev"},
 	{command: line(`(?:BASE_URL=\S+ )?npm run (types|db:create|db:migration|[a-z:]+:local|(?:test|serve):[a-z:]+)( -- [a-z_-]+)?`), file: ".ci/example", runs: "(script $1$2)"},
