@@ -77,6 +77,7 @@ type Request struct {
 	Query  string
 	Body   string
 	Token  string
+	At     time.Time // by the machine's clock
 }
 
 // Writes tells whether the request may change a database or a Worker.
@@ -157,6 +158,11 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprintln(w, len(s.Requests()))
 		s.Forget()
 		return
+	case "/d1test/first":
+		if requests := s.Requests(); len(requests) > 0 {
+			fmt.Fprintln(w, requests[0].At.UnixMilli())
+		}
+		return
 	case "/d1test/unknown":
 		s.mutex.Lock()
 		defer s.mutex.Unlock()
@@ -225,7 +231,7 @@ func (s *Server) note(r *http.Request, body string) Request {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
 	token := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
-	request := Request{N: len(s.requests) + 1, Method: r.Method, Path: strings.TrimPrefix(r.URL.Path, "/client/v4"), Query: r.URL.RawQuery, Body: body, Token: token}
+	request := Request{N: len(s.requests) + 1, Method: r.Method, Path: strings.TrimPrefix(r.URL.Path, "/client/v4"), Query: r.URL.RawQuery, Body: body, Token: token, At: time.Now()}
 	s.requests = append(s.requests, request)
 	return request
 }

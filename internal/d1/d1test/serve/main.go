@@ -4,7 +4,8 @@
 // serves until standard input ends.
 //
 // GET /d1test/requests answers how many requests came since it was asked last, GET
-// /d1test/unknown which requests had no handler here.
+// /d1test/first when the first of them came, in milliseconds, and GET /d1test/unknown which
+// requests had no handler here.
 package main
 
 import (
