@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 const module = "github.com/d1-rewind/d1-rewind"
@@ -40,7 +42,7 @@ func TestArrows(t *testing.T) {
 		}
 		allowed, known := allowedIn(file.room)
 		if !known && !seen[file.room] {
-			t.Errorf("%s is a new room: give it a sentence in CONTRIBUTING.md and its arrows here", file.room)
+			t.Errorf("%s is a new room: give it a sentence in docs/architecture.md and its arrows here", file.room)
 		}
 		seen[file.room] = true
 		for _, spec := range file.syntax.Imports {
@@ -55,6 +57,44 @@ func TestArrows(t *testing.T) {
 			t.Errorf("room %q is in the picture, but there is no such package", room)
 		}
 	}
+}
+
+// TestPicture holds the picture in docs/architecture.md, and its list of rooms, to the arrows.
+func TestPicture(t *testing.T) {
+	t.Parallel()
+	document, err := os.ReadFile("../docs/architecture.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	drawn := map[string][]string{"internal/github": {}, "internal/statement": {}, "internal/wrangler": {}, "bench": {}} // without arrows
+	for line := range strings.Lines(string(document)) {
+		from, to, found := strings.Cut(strings.TrimSpace(line), " --> ")
+		if !found {
+			continue
+		}
+		if from = "internal/" + from; from == "internal/main" {
+			from = ""
+		}
+		for _, room := range strings.Split(to, " & ") {
+			drawn[from] = append(drawn[from], "internal/"+room)
+		}
+		slices.Sort(drawn[from])
+	}
+	if diff := cmp.Diff(arrows, drawn); diff != "" {
+		t.Errorf("the picture (-want +got):\n%s", diff)
+	}
+	for room := range arrows {
+		if name := "`" + or(room, "main.go") + "`"; !strings.Contains(string(document), name) {
+			t.Errorf("docs/architecture.md has no sentence for %s", name)
+		}
+	}
+}
+
+func or(name, fallback string) string {
+	if name == "" {
+		return fallback
+	}
+	return name
 }
 
 // allowedIn returns the arrows of a room. A test-only room, x/xtest, stands beside the room that

@@ -290,7 +290,7 @@ var elsewhere = []covered{
 	{command: line(`go test ./internal/d1 -run TestExactlyOnce -schedules 20000 -seed 1`), file: "internal/d1/faults_test.go", runs: `flag.Int("schedules", `},
 
 	{command: line(`\.ci/run`), file: ".github/workflows/ci.yml", runs: "- run: .ci/run"},
-	{command: line(`(\.ci/(?:drizzle|example|wrangler-parity))`), file: ".ci/run", runs: " $1\n"},
+	{command: line(`(\.ci/(?:drizzle|example|recording|wrangler-parity))`), file: ".ci/run", runs: " $1"},
 	{command: line(`(\.ci/container)`), file: ".ci/run", runs: "  $1 2>&1 |"},
 	{command: line(`(go run ./bench) -check`), file: ".ci/run", runs: "$1 -check"},
 
