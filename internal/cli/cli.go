@@ -166,6 +166,9 @@ func runCommand(ctx context.Context, p Process) int {
 	return out.finish(ctx, r, all)
 }
 
+// modes are the commands that the action has.
+var modes = []string{"migrate", "status", "restore", "baseline", "backup"}
+
 // runAction is the GitHub Action: options come from inputs, results go to outputs, the
 // log, annotations and the job summary. No failure to report changes the exit code.
 func runAction(ctx context.Context, p Process) int {
@@ -198,8 +201,8 @@ func runAction(ctx context.Context, p Process) int {
 	)
 	switch all, r.Err = resolve(given, p.Getenv); {
 	case r.Err != nil:
-	case !strings.Contains(" migrate status restore baseline backup ", " "+mode+" "):
-		r.Err = &usageError{fmt.Sprintf("mode can't be %q", mode), "it is one of: migrate, status, restore, baseline, backup"}
+	case !slices.Contains(modes, mode):
+		r.Err = &usageError{fmt.Sprintf("mode can't be %q", mode), "it is one of: " + strings.Join(modes, ", ")}
 	case all.on("dry-run") && !lookup("dry-run").appliesTo(mode) && mode != "status":
 		r.Err = &usageError{fmt.Sprintf("there is no dry run of %s", mode), "leave dry-run out; status shows what is applied, and writes nothing"}
 	case given["environment"] == "":

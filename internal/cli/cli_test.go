@@ -312,6 +312,13 @@ func TestActionFailure(t *testing.T) {
 	r.want(t, 2, "outside of the workspace")
 	r, _, _ = action(t, dir, map[string]string{"mode": "status"})
 	r.want(t, 2, "environment is missing")
+	for _, mode := range []string{"doctor", "status restore"} { // neither is one, and the second does nothing at all
+		r, outputs, _ = action(t, dir, map[string]string{"mode": mode, "environment": "local"})
+		r.want(t, 2, "mode can't be", "one of: migrate, status, restore, baseline, backup")
+		if outputs["status"] != "failed" {
+			t.Errorf("mode %q: outputs = %q", mode, outputs)
+		}
+	}
 }
 
 // A migration must not be able to speak to the runner or to forge an output.
