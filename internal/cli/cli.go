@@ -478,15 +478,29 @@ func (w *inTurn) Write(p []byte) (int, error) {
 }
 
 // reader returns a function that puts a question to the person at the terminal, nil if
-// there is nobody to ask.
-func (t terminal) reader() func(question string) (string, bool) {
+// there is nobody to ask. A signal is an answer, too: the error is then that of the context.
+func (t terminal) reader() func(ctx context.Context, question string) (string, error) {
 	if !isTerminal(t.p.Stdin) {
 		return nil
 	}
-	return func(question string) (string, bool) {
+	return func(ctx context.Context, question string) (string, error) {
+		var (
+			line string
+			err  error
+			read = make(chan struct{})
+		)
 		fmt.Fprint(t.p.Stderr, question)
-		answer, err := bufio.NewReader(t.p.Stdin).ReadString('\n')
-		return strings.TrimSpace(answer), err == nil
+		go func() { // nothing but the person ends it
+			defer close(read)
+			line, err = bufio.NewReader(t.p.Stdin).ReadString('\n')
+		}()
+		select {
+		case <-read:
+			return strings.TrimSpace(line), err
+		case <-ctx.Done():
+			fmt.Fprintln(t.p.Stderr)
+			return "", ctx.Err()
+		}
 	}
 }
 

@@ -32,8 +32,8 @@ type job struct {
 	settings   settings // with environment variables and defaults
 	event      github.Event
 	inAction   bool
-	read       func(question string) (answer string, ok bool) // nil: nobody to ask
-	debug      bool                                           // of the runner
+	read       func(ctx context.Context, question string) (answer string, err error) // nil: nobody to ask
+	debug      bool                                                                  // of the runner
 	progress   func(string)
 	onBookmark func(migration.Bookmark)
 
@@ -385,7 +385,10 @@ func (j *job) info(ctx context.Context, r *report.Report) {
 }
 
 func (j *job) reset(ctx context.Context, r *report.Report) {
-	if j.remote == nil && !j.settings.on("yes") && !j.agreed(fmt.Sprintf("Empty the local database %s and apply all migrations?", r.DatabaseName)) {
+	if !j.settings.on("yes") && !j.agreed(ctx, fmt.Sprintf("Empty the local database %s and apply all migrations?", r.DatabaseName)) {
+		if r.Err = ctx.Err(); r.Err != nil {
+			return
+		}
 		r.Err = &migration.Problem{Kind: migration.Refused, Err: errors.New("reset empties the local database, and nobody confirmed it"),
 			State: "nothing was written", Next: "answer y at a terminal, or add --yes"}
 		return
@@ -394,11 +397,11 @@ func (j *job) reset(ctx context.Context, r *report.Report) {
 }
 
 // agreed puts a question to the person at the terminal; without one the answer is no.
-func (j *job) agreed(question string) bool {
+func (j *job) agreed(ctx context.Context, question string) bool {
 	if j.read == nil {
 		return false
 	}
-	answer, _ := j.read(question + " [y/N] ")
+	answer, _ := j.read(ctx, question+" [y/N] ")
 	answer = strings.ToLower(answer)
 	return answer == "y" || answer == "yes"
 }

@@ -135,10 +135,12 @@ func (j *job) confirmed(ctx context.Context, r *report.Report) (func(migration.R
 		if len(undoes) > 0 {
 			migrations = " and takes back " + report.Printable(strings.Join(undoes, ", "))
 		}
-		typed, ok := j.read(fmt.Sprintf("Restore the remote database %s (%s) to %s?\nThat discards every write made since then%s; %s undoes it.\nType the database's name to go on: ",
+		typed, err := j.read(ctx, fmt.Sprintf("Restore the remote database %s (%s) to %s?\nThat discards every write made since then%s; %s undoes it.\nType the database's name to go on: ",
 			r.DatabaseName, j.settings["environment"], result.Target, migrations, result.Bookmark))
 		switch {
-		case !ok:
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case err != nil:
 			return refusal(fmt.Sprintf("the restore of the remote database %q was not confirmed", r.DatabaseName))
 		case typed != r.DatabaseName:
 			return refusal(fmt.Sprintf("%q is not the database's name", typed))
