@@ -373,6 +373,19 @@ func TestRestore(t *testing.T) {
 		}
 		p.wantLedger(users, orders)
 	})
+	t.Run("a_journal_with_anything_in_it", func(t *testing.T) { // whoever can write to the database can write there
+		t.Parallel()
+		p := newProject(t)
+		p.migrate(migration.MigrateOptions{})
+		p.apply("UPDATE d1_rewind_journal SET bookmark = 'x to nowhere?" + "\x1b[2K" + "'")
+		_, err := p.engine.Restore(context.Background(), migration.RestoreOptions{Before: orders, Confirm: func(migration.Result, []string) error {
+			t.Error("asked to confirm what is no bookmark")
+			return nil
+		}})
+		if problem := p.refused(migration.Usage, err); !strings.Contains(problem.Next, "--timestamp") {
+			t.Errorf("next = %q", problem.Next)
+		}
+	})
 	t.Run("by_timestamp", func(t *testing.T) {
 		t.Parallel()
 		p := newProject(t)

@@ -322,7 +322,10 @@ func (e *Engine) target(ctx context.Context, o RestoreOptions, past recorded) (B
 	case o.Before != "":
 		for _, entry := range slices.Backward(past.journal) {
 			if entry.Kind == "migrate" && slices.ContainsFunc(entry.Migrations, func(f File) bool { return f.Name == o.Before }) && past.applied(o.Before) {
-				return entry.Bookmark, nil
+				if entry.Bookmark.Valid() {
+					return entry.Bookmark, nil
+				}
+				break // an older run's would go further back than was asked for
 			}
 		}
 		i := slices.IndexFunc(past.ledger, func(r LedgerRow) bool { return r.Name == o.Before })
