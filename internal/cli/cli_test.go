@@ -207,6 +207,22 @@ func TestBadInput(t *testing.T) {
 	}
 }
 
+func TestCreate(t *testing.T) {
+	dir := workspace(t, map[string]string{"wrangler.json": `{"name": "shop", "d1_databases": [{"binding": "DB"}],
+  "env": {"staging": {"d1_databases": [{"binding": "DB", "database_id": "x", "migrations_dir": "staging"}]}}}`})
+	d1rewind(nil, "create", "add users").want(t, 0, "created migrations/0001_add_users.sql")
+	if data, err := os.ReadFile("migrations/0001_add_users.sql"); err != nil || !strings.HasPrefix(string(data), "-- Migration number: 0001 \t 20") {
+		t.Errorf("the file begins with %q, %v", data, err)
+	}
+	d1rewind(nil, "create", "orders", "--environment", "staging").want(t, 0, "created staging/0001_orders.sql") // no token: no database is asked
+	d1rewind(nil, "create").want(t, 2, "the name of the migration")
+	d1rewind(nil, "create", "../users").want(t, 2, "can't be part of a file name")
+	if err := os.Symlink("elsewhere", filepath.Join(dir, "migrations/0002_orders.sql")); err != nil { // which is no migration
+		t.Fatal(err)
+	}
+	d1rewind(nil, "create", "orders").want(t, 1, "0002_orders.sql", "nothing of that name is in it")
+}
+
 func TestWrongFlagsInJSON(t *testing.T) {
 	for _, args := range [][]string{{"status", "--format", "json", "--bogus"}, {"status", "--bogus", "--format=json"}, {"status", "--format", "json", "--to", "x"}, {"statsu", "--format", "json"},
 		{"status", "", "--format", "json"}, {"status", "--environment", "", "--format", "json"}, {"status", "--rehearse-limit", "x", "--format", "json"}, {"status", "--pull-request", "x", "--format", "json"}} {

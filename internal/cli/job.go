@@ -175,8 +175,10 @@ func (j *job) wire(ctx context.Context, r *report.Report) error {
 			return &migration.Problem{Kind: migration.Refused, Err: fmt.Errorf("only a local database can be reset, and %s is none", s["environment"]),
 				State: "nothing was contacted or written", Next: "d1-rewind reset local, or restore to go back on a remote one"}
 		}
-		if err := j.wireRemote(ctx, r); err != nil {
-			return err
+		if j.command != "create" { // which asks no database
+			if err := j.wireRemote(ctx, r); err != nil {
+				return err
+			}
 		}
 		return j.wireEngine(r, dir, db)
 	}
@@ -441,13 +443,13 @@ func (j *job) create() (string, error) {
 		return "", err
 	}
 	directory := filepath.FromSlash(j.engine.Directory.Display)
-	if err := os.MkdirAll(directory, 0o755); err != nil {
-		return "", err
-	}
 	path := filepath.Join(directory, name)
-	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	var file *os.File
+	if err = os.MkdirAll(directory, 0o755); err == nil {
+		file, err = os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	}
 	if err != nil {
-		return "", err
+		return "", &migration.Problem{Err: fmt.Errorf("write the migration: %w", err), Next: "check that the directory is writable, and that nothing of that name is in it"}
 	}
 	number, _, _ := strings.Cut(name, "_")
 	_, err = fmt.Fprintf(file, "-- Migration number: %s \t %s\n", number, j.p.Now().UTC().Format("2006-01-02T15:04:05.000Z"))
