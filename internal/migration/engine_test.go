@@ -225,9 +225,16 @@ func TestMigrate(t *testing.T) {
 		if diff := cmp.Diff([][]string{{users}, {"0001_tags.sql"}, {"0001_tags.sql", users}}, append([][]string{c.Edited, c.OutOfOrder}, c.Duplicates...)); diff != "" {
 			t.Errorf("edited, out of order, duplicates (-want +got):\n%s", diff)
 		}
-		// Line endings are no edit.
-		p.write(orders, "CREATE TABLE orders(id INTEGER PRIMARY KEY, user_id INTEGER REFERENCES users(id));\r\n")
-		p.write(orders, strings.ReplaceAll(string(p.files[orders].Data), "\r\n", ""))
+	})
+	t.Run("line_endings_are_no_edit", func(t *testing.T) {
+		t.Parallel()
+		p := newProject(t)
+		p.migrate(migration.MigrateOptions{})
+		p.write(users, strings.ReplaceAll(string(p.files[users].Data), "\n", "\r\n"))
+		result, err := p.engine.Status(context.Background())
+		if err != nil || len(result.Comparison.Edited) > 0 {
+			t.Errorf("Status() = %v, edited %q", err, result.Comparison.Edited)
+		}
 	})
 	t.Run("odd_files", func(t *testing.T) {
 		t.Parallel()
