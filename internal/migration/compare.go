@@ -27,17 +27,17 @@ func compare(files []Migration, past recorded) Comparison {
 	}
 	lastApplied := ""
 	for _, row := range past.ledger {
-		f, ok := byName[row.Name]
+		f, ok := byName[row.name]
 		if !ok {
-			c.Missing = append(c.Missing, row.Name)
+			c.Missing = append(c.Missing, row.name)
 			continue
 		}
-		c.Applied = append(c.Applied, row.Name)
-		if lastApplied == "" || compareNames(row.Name, lastApplied) > 0 {
-			lastApplied = row.Name
+		c.Applied = append(c.Applied, row.name)
+		if lastApplied == "" || compareNames(row.name, lastApplied) > 0 {
+			lastApplied = row.name
 		}
-		if hash := past.hash(row.Name); hash != "" && hash != f.SHA256 {
-			c.Edited = append(c.Edited, row.Name)
+		if hash := past.hash(row.name); hash != "" && hash != f.SHA256 {
+			c.Edited = append(c.Edited, row.name)
 		}
 	}
 	numbers := map[float64][]string{}
@@ -83,8 +83,8 @@ func hold(files []Migration, past recorded) (held []string, ended string) {
 // restore undid, less what is applied in the restored state.
 func holdAfter(held []File, before, after recorded) (undone, holding []File) {
 	for _, row := range before.ledger {
-		if !after.applied(row.Name) {
-			undone = append(undone, File{Name: row.Name, SHA256: before.hash(row.Name)})
+		if !after.applied(row.name) {
+			undone = append(undone, File{Name: row.name, SHA256: before.hash(row.name)})
 		}
 	}
 	for _, f := range slices.Concat(held, undone) {

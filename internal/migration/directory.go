@@ -22,9 +22,9 @@ type Migration struct {
 	Name       string // path relative to the directory, with slashes; the ledger's key
 	SHA256     string // of the content with line endings normalised, in hex
 	Statements []statement.Statement
-	Allows     []Allow
-	// OpenComment is the line of a comment that nothing ends; 0 if there is none.
-	OpenComment int
+
+	allowances  []allowance
+	openComment int // the line of a comment that nothing ends; 0 if there is none
 }
 
 // Directory is where migrations are read from.
@@ -84,31 +84,31 @@ func Parse(name string, data []byte) (Migration, error) {
 	m := Migration{Name: name, SHA256: hex.EncodeToString(sum[:]), Statements: statement.Split(text)}
 	for _, c := range statement.Comments(text) {
 		if c.Open {
-			m.OpenComment = c.Line
+			m.openComment = c.Line
 		}
-		if allow, ok := parseAllow(c); ok {
+		if a, ok := parseAllowance(c); ok {
 			if c.Statement >= 0 {
 				s := m.Statements[c.Statement]
-				allow.From, allow.To = s.Line, s.LineAt(len(s.SQL))
+				a.from, a.to = s.Line, s.LineAt(len(s.SQL))
 			}
-			m.Allows = append(m.Allows, allow)
+			m.allowances = append(m.allowances, a)
 		}
 	}
 	return m, nil
 }
 
-// parseAllow reads "d1-rewind:allow CODE REASON".
-func parseAllow(c statement.Comment) (Allow, bool) {
+// parseAllowance reads "d1-rewind:allow CODE REASON".
+func parseAllowance(c statement.Comment) (allowance, bool) {
 	rest, ok := strings.CutPrefix(c.Text, "d1-rewind:allow")
 	words := strings.Fields(rest)
 	if !ok || len(words) > 0 && !strings.ContainsAny(rest[:1], " \t") {
-		return Allow{}, false
+		return allowance{}, false
 	}
-	allow := Allow{Line: c.Line}
+	a := allowance{line: c.Line}
 	if len(words) > 0 {
-		allow.Code, allow.Reason = words[0], strings.Join(words[1:], " ")
+		a.code, a.reason = words[0], strings.Join(words[1:], " ")
 	}
-	return allow, true
+	return a, true
 }
 
 func unreadable(name string, line int, err error) *Problem {

@@ -80,20 +80,20 @@ var Codes = []string{
 	CodeEdited, CodeMissing, CodeOutOfOrder, CodeDuplicateNumber, CodeAllowReason, CodeAllowUnknown, CodeAllowUnused,
 }
 
-// Allow is a comment in a migration that allows one hazard:
+// allowance is a comment in a migration that allows one hazard:
 //
 //	-- d1-rewind:allow drop-table the Worker stopped using it in March
 //
 // It is about the statement that it stands in or before, or behind on the same line.
-type Allow struct {
-	Code, Reason string
-	Line         int // 1-based
-	From, To     int // the lines of its statement; 0 if there is none
+type allowance struct {
+	code, reason string
+	line         int // 1-based
+	from, to     int // the lines of its statement; 0 if there is none
 }
 
 // covers tells whether a is about h.
-func (a Allow) covers(h Hazard) bool {
-	return a.Code == h.Code && (h.Line == 0 || a.From <= h.Line && h.Line <= a.To)
+func (a allowance) covers(h Hazard) bool {
+	return a.code == h.Code && (h.Line == 0 || a.from <= h.Line && h.Line <= a.to)
 }
 
 // judged marks the hazards that their files allow, adds what is wrong with allowances, and
@@ -101,24 +101,24 @@ func (a Allow) covers(h Hazard) bool {
 func judged(hazards []Hazard, plan []Migration) []Hazard {
 	var wrong []Hazard
 	for _, m := range plan {
-		for _, a := range m.Allows {
+		for _, a := range m.allowances {
 			used := false
 			for i, h := range hazards {
 				if h.File == m.Name && a.covers(h) {
 					used = true
 					if h.Allowed == "" {
-						hazards[i].Allowed = a.Reason
+						hazards[i].Allowed = a.reason
 					}
 				}
 			}
-			one := Hazard{Severity: SeverityWarning, File: m.Name, Line: a.Line}
+			one := Hazard{Severity: SeverityWarning, File: m.Name, Line: a.line}
 			switch {
-			case !slices.Contains(Codes, a.Code):
-				one.Code, one.Message, one.Advice = CodeAllowUnknown, fmt.Sprintf("d1-rewind:allow names %q, and no hazard is called so", a.Code), "name one hazard by its code, each in a comment of its own: "+strings.Join(Codes, ", ")
-			case a.Reason == "":
-				one.Code, one.Message, one.Advice = CodeAllowReason, fmt.Sprintf("d1-rewind:allow %s gives no reason, so it allows nothing", a.Code), "say behind the code why it is safe; the report shows it"
+			case !slices.Contains(Codes, a.code):
+				one.Code, one.Message, one.Advice = CodeAllowUnknown, fmt.Sprintf("d1-rewind:allow names %q, and no hazard is called so", a.code), "name one hazard by its code, each in a comment of its own: "+strings.Join(Codes, ", ")
+			case a.reason == "":
+				one.Code, one.Message, one.Advice = CodeAllowReason, fmt.Sprintf("d1-rewind:allow %s gives no reason, so it allows nothing", a.code), "say behind the code why it is safe; the report shows it"
 			case !used:
-				one.Code, one.Severity, one.Message, one.Advice = CodeAllowUnused, SeverityInfo, fmt.Sprintf("d1-rewind:allow %s stands where there is no such hazard", a.Code), "remove it, or put it in front of the statement that it is about"
+				one.Code, one.Severity, one.Message, one.Advice = CodeAllowUnused, SeverityInfo, fmt.Sprintf("d1-rewind:allow %s stands where there is no such hazard", a.code), "remove it, or put it in front of the statement that it is about"
 			default:
 				continue
 			}
@@ -173,8 +173,8 @@ func (c Comparison) hazards() []Hazard {
 		}
 	}
 	for _, m := range c.Pending {
-		if m.OpenComment > 0 {
-			add(CodeOpenComment, SeverityWarning, m.Name, m.OpenComment, "nothing ends the comment that begins here; wrangler would lose the ledger's row in it, and apply the migration again and again",
+		if m.openComment > 0 {
+			add(CodeOpenComment, SeverityWarning, m.Name, m.openComment, "nothing ends the comment that begins here; wrangler would lose the ledger's row in it, and apply the migration again and again",
 				"close the comment with */")
 		}
 	}

@@ -18,10 +18,10 @@ import (
 // JournalTable is the table of our own that keeps what wrangler's ledger can't.
 const JournalTable = "d1_rewind_journal"
 
-// LedgerRow is one row of the ledger.
-type LedgerRow struct {
-	Name      string
-	AppliedAt string // UTC, "2006-01-02 15:04:05"
+// ledgerRow is one row of the ledger.
+type ledgerRow struct {
+	name      string
+	appliedAt string // UTC, "2006-01-02 15:04:05"
 }
 
 // File is a migration as the journal knows it.
@@ -164,7 +164,7 @@ func (b Batch) rebased(before Bookmark) Batch {
 
 // recorded is what a database says of its own past.
 type recorded struct {
-	ledger  []LedgerRow
+	ledger  []ledgerRow
 	journal []Entry // oldest first
 	schema  Schema  // if it was asked for
 	// unsound says why ledger or journal can't be relied on; nil where they can. A restore
@@ -237,9 +237,9 @@ func readRecorded(ctx context.Context, env Environment, table string, schema boo
 			if name < 0 {
 				break
 			}
-			row := LedgerRow{Name: text(v[name])}
+			row := ledgerRow{name: text(v[name])}
 			if at >= 0 {
-				row.AppliedAt = text(v[at])
+				row.appliedAt = text(v[at])
 			}
 			r.ledger = append(r.ledger, row)
 		}
@@ -370,7 +370,7 @@ func (r recorded) last() *Entry {
 }
 
 func (r recorded) applied(name string) bool {
-	return slices.ContainsFunc(r.ledger, func(row LedgerRow) bool { return row.Name == name })
+	return slices.ContainsFunc(r.ledger, func(row ledgerRow) bool { return row.name == name })
 }
 
 // workerVersion returns the Worker's version from before the first run that a restore to
@@ -399,15 +399,15 @@ func (r recorded) undoneBy(target Bookmark, at time.Time) []string {
 	if !at.IsZero() {
 		since = at.UTC().Format(time.DateTime)
 	}
-	first := slices.IndexFunc(r.ledger, func(row LedgerRow) bool {
-		return journalled[row.Name] || since != "" && row.AppliedAt > since
+	first := slices.IndexFunc(r.ledger, func(row ledgerRow) bool {
+		return journalled[row.name] || since != "" && row.appliedAt > since
 	})
 	if first < 0 {
 		return nil
 	}
 	var undone []string
 	for _, row := range r.ledger[first:] {
-		undone = append(undone, row.Name)
+		undone = append(undone, row.name)
 	}
 	return undone
 }

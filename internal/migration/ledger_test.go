@@ -12,7 +12,7 @@ import (
 func TestUndoneBy(t *testing.T) {
 	t.Parallel()
 	past := recorded{
-		ledger: []LedgerRow{{"0001_a.sql", "2026-11-01 10:00:00"}, {"0002_b.sql", "2026-11-02 10:00:00"}, {"0003_wrangler.sql", "2026-11-03 10:00:00"}, {"0004_d.sql", "2026-11-04 10:00:00"}},
+		ledger: []ledgerRow{{"0001_a.sql", "2026-11-01 10:00:00"}, {"0002_b.sql", "2026-11-02 10:00:00"}, {"0003_wrangler.sql", "2026-11-03 10:00:00"}, {"0004_d.sql", "2026-11-04 10:00:00"}},
 		journal: []Entry{
 			{Kind: "migrate", Bookmark: "00000001", Migrations: []File{{Name: "0001_a.sql"}}},
 			{Kind: "migrate", Bookmark: "00000002", Migrations: []File{{Name: "0002_b.sql"}}},

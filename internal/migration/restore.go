@@ -249,7 +249,7 @@ func (e *Engine) restored(ctx context.Context, result *Result, before recorded, 
 			Next: "look at the data and the status (" + e.statusCommand() + "); if it was not restored, run the same restore again; " +
 				"if it was, nothing holds what that undid: undo it, then restore again: " + e.restoreCommand(result.Bookmark)}
 	}
-	gone := func(row LedgerRow) bool { return !after.applied(row.Name) }
+	gone := func(row ledgerRow) bool { return !after.applied(row.name) }
 	rewound := func(entry Entry) bool { return !after.has(entry.Run) }
 	switch {
 	case err != nil:
@@ -280,8 +280,8 @@ func (e *Engine) hold(ctx context.Context, result *Result, before recorded) erro
 	result.Undone, holding = holdAfter(held, before, after)
 	result.UndoneRuns = slices.DeleteFunc(slices.Clone(before.journal), func(j Entry) bool { return after.has(j.Run) })
 	for _, row := range after.ledger {
-		if !before.applied(row.Name) {
-			result.Redone = append(result.Redone, row.Name)
+		if !before.applied(row.name) {
+			result.Redone = append(result.Redone, row.name)
 		}
 	}
 	if !e.Journal {
@@ -328,14 +328,14 @@ func (e *Engine) target(ctx context.Context, o RestoreOptions, past recorded) (B
 				break // an older run's would go further back than was asked for
 			}
 		}
-		i := slices.IndexFunc(past.ledger, func(r LedgerRow) bool { return r.Name == o.Before })
+		i := slices.IndexFunc(past.ledger, func(row ledgerRow) bool { return row.name == o.Before })
 		if i < 0 && slices.ContainsFunc(past.held(), func(f File) bool { return f.Name == o.Before }) {
 			return "", usage("what is held, and how to go on: "+e.statusCommand(), "%q is undone already, and held", o.Before)
 		}
 		if i < 0 {
 			return "", usage(e.statusCommand()+" lists what is applied", "%q is not applied, so there is nothing before it to go back to", o.Before)
 		}
-		return "", usage(fmt.Sprintf("the ledger says that it was applied at %s UTC: use --timestamp with a moment before that", past.ledger[i].AppliedAt),
+		return "", usage(fmt.Sprintf("the ledger says that it was applied at %s UTC: use --timestamp with a moment before that", past.ledger[i].appliedAt),
 			"the journal has no bookmark for %q: it was applied by wrangler, recorded by baseline, or without journal", o.Before)
 	default:
 		return e.at(ctx, o.Timestamp)
