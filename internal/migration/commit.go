@@ -8,9 +8,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode"
-
-	"github.com/d1-rewind/d1-rewind/internal/statement"
 )
 
 // apply commits plan and finds out what happened where the answer does not say.
@@ -295,41 +292,4 @@ func (e *Engine) locate(refused *StatementError, batch Batch, plan []Migration) 
 		}
 	}
 	return p
-}
-
-// computed returns the message of a refusal if it may hold a row's value: words that an
-// expression has made, and that don't stand in the migrations themselves.
-func (e *Engine) computed(refused *StatementError) string {
-	raised, quoted := refused.computed()
-	if raised == "" && quoted == "" {
-		return ""
-	}
-	files, err := e.Directory.Read()
-	if err != nil {
-		return refused.Text
-	}
-	known := map[string]bool{}
-	for _, m := range files {
-		for _, s := range m.Statements {
-			for _, token := range statement.Normalize(s.SQL) {
-				known[strings.ReplaceAll(strings.Trim(token, "'\""), "''", "'")] = true
-				if strings.HasPrefix(token, "'") { // a literal may hold a path or a query
-					for _, word := range words(token) {
-						known[word] = true
-					}
-				}
-			}
-		}
-	}
-	if raised != "" && !known[raised] {
-		return refused.Text
-	}
-	if slices.ContainsFunc(words(quoted), func(word string) bool { return !known[word] && !known[strings.ToLower(word)] }) {
-		return refused.Text
-	}
-	return ""
-}
-
-func words(text string) []string {
-	return strings.FieldsFunc(text, func(r rune) bool { return r != '_' && !unicode.IsLetter(r) && !unicode.IsDigit(r) })
 }

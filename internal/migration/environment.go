@@ -6,8 +6,6 @@ package migration
 import (
 	"context"
 	"errors"
-	"fmt"
-	"regexp"
 	"strings"
 	"time"
 )
@@ -15,6 +13,20 @@ import (
 // Bookmark names one state of a database: 8, 8, 8 and 32 hexadecimal digits joined by
 // hyphens. Bookmarks of one database sort by time.
 type Bookmark string
+
+// Valid tells whether b has the form of a bookmark.
+func (b Bookmark) Valid() bool {
+	groups := strings.Split(string(b), "-")
+	if len(groups) != 4 {
+		return false
+	}
+	for i, length := range []int{8, 8, 8, 32} {
+		if len(groups[i]) != length || strings.Trim(groups[i], "0123456789abcdef") != "" {
+			return false
+		}
+	}
+	return true
+}
 
 // Environment is one D1 database, local or remote.
 type Environment interface {
@@ -83,34 +95,6 @@ type StatementError struct {
 }
 
 func (e *StatementError) Error() string { return e.Text }
-
-// What SQLite says by itself of a violated constraint names tables, columns and indexes.
-var ownWords = regexp.MustCompile(`^((UNIQUE|NOT NULL|PRIMARY KEY) constraint failed: (index '.*'|[^.]+\..+)|(CHECK constraint failed|FOREIGN KEY constraint failed|rtree constraint failed|cannot store ).*|constraint failed|datatype mismatch)$`)
-
-// Some functions quote an argument, which may be a row's value; FTS5 a column of the query.
-var quotingWords = regexp.MustCompile(`^(?:bad JSON path|JSON path error near|fts5: syntax error near|unknown special query|parse error in rank function|no such column):? (.*)$`)
-
-// code is what D1 adds to SQLite's message.
-var code = regexp.MustCompile(`: SQLITE_[A-Z]+( \(extended: SQLITE_[A-Z_]+\))?( \[code: \d+\])?$`)
-
-// compiling ends the message of an error in the statement's text: no row was read so far.
-var compiling = regexp.MustCompile(` at offset \d+: SQLITE_ERROR( \[code: \d+\])?$`)
-
-// computed returns what SQLite may have from an expression: the words of a RAISE, which takes
-// one since 3.47, or those that a function quotes of its argument; "" for none.
-func (e *StatementError) computed() (raised, quoted string) {
-	if compiling.MatchString(e.Text) {
-		return "", ""
-	}
-	words := code.ReplaceAllString(e.Text, "")
-	if quoting := quotingWords.FindStringSubmatch(words); quoting != nil {
-		return "", quoting[1]
-	}
-	if strings.Contains(e.Text, "SQLITE_CONSTRAINT_TRIGGER") || strings.Contains(e.Text, "SQLITE_CONSTRAINT") && !ownWords.MatchString(words) {
-		return words, ""
-	}
-	return "", ""
-}
 
 // ApplyError is what an environment knows about a write that was not answered with a
 // clear success. What became of it is for the ledger to say.
@@ -189,49 +173,3 @@ type Draft interface {
 	Environment
 	Close() error
 }
-
-// Kind says what a Problem means for the caller.
-type Kind int
-
-// The kinds of problems; each has an exit code of its own.
-const (
-	Failed  Kind = iota // it was tried and did not work
-	Usage               // wrong options or configuration; nothing was tried
-	Refused             // a guard said no; nothing was written
-	Unknown             // the outcome could not be found out
-	Stopped             // a signal ended the run
-)
-
-// Problem is an error as a user needs it: what happened, where, what state the database
-// is in and what to do next.
-type Problem struct {
-	Kind Kind
-	Err  error
-	File string // a migration's name, "" if none is concerned
-	Line int    // 1-based; 0 if unknown
-	SQL  string // the statement concerned
-	// Computed are those words of Err that a migration may have computed from rows: they are not
-	// for those who may not see the rows. "" for none.
-	Computed string
-	State    string // which state the database is in
-	Next     string // what to do
-}
-
-func (p *Problem) Error() string {
-	switch {
-	case p.File != "" && p.Line > 0:
-		return fmt.Sprintf("%s:%d: %v", p.File, p.Line, p.Err)
-	case p.File != "":
-		return fmt.Sprintf("%s: %v", p.File, p.Err)
-	default:
-		return p.Err.Error()
-	}
-}
-
-func (p *Problem) Unwrap() error { return p.Err }
-
-func usage(next, format string, args ...any) *Problem {
-	return &Problem{Kind: Usage, Err: fmt.Errorf(format, args...), State: stateUntouched, Next: next}
-}
-
-const stateUntouched = "nothing was written"

@@ -175,14 +175,6 @@ func (c Change) words(what string) string {
 	return words
 }
 
-// Aside puts a detail into parentheses, if it does not begin and end with some.
-func Aside(detail string) string {
-	if strings.HasPrefix(detail, "(") && strings.HasSuffix(detail, ")") {
-		return detail
-	}
-	return "(" + detail + ")"
-}
-
 // Policy says what a finding does to a run.
 type Policy string
 

@@ -205,27 +205,6 @@ func (e *Engine) rollbackWorker(ctx context.Context, result *Result, o RestoreOp
 	}
 }
 
-// halfDone adds to the problem of a restore that ended after the Worker was put back what
-// that leaves behind.
-func (r *Result) halfDone(p *Problem) {
-	if r.WorkerRolledBack == "" || r.PreviousBookmark != "" {
-		return
-	}
-	worker := fmt.Sprintf("the Worker was put back to version %s", r.WorkerRolledBack)
-	if p.Kind == Unknown {
-		p.State = worker + "; " + p.State
-	} else {
-		p.State = worker + ", the database was not restored: it is as it was before"
-	}
-	if p.Next == "" {
-		p.Next = "run the same restore again"
-	}
-	p.Next += "; the Worker is found in place then"
-	if r.WorkerVersion != "" {
-		p.Next += ", or put it forward again: wrangler rollback " + r.WorkerVersion
-	}
-}
-
 // restored finds out what became of a restore that was not answered with success. It is
 // never sent again: a second one would discard what was written since the first.
 func (e *Engine) restored(ctx context.Context, result *Result, before recorded, cause error) (undo Bookmark, err error) {
@@ -350,20 +329,6 @@ func (e *Engine) at(ctx context.Context, when time.Time) (Bookmark, error) {
 	return e.Environment.Bookmark(ctx, when)
 }
 
-// Valid tells whether b has the form of a bookmark.
-func (b Bookmark) Valid() bool {
-	groups := strings.Split(string(b), "-")
-	if len(groups) != 4 {
-		return false
-	}
-	for i, length := range []int{8, 8, 8, 32} {
-		if len(groups[i]) != length || strings.Trim(groups[i], "0123456789abcdef") != "" {
-			return false
-		}
-	}
-	return true
-}
-
 // Info is what Info found out.
 type Info struct {
 	Bookmark Bookmark
@@ -392,73 +357,6 @@ func (e *Engine) Info(ctx context.Context, at time.Time) (Info, error) {
 		info.Kept = &kept
 	}
 	return info, nil
-}
-
-// Baseline records the migrations up to and including to as applied without running
-// them. prove says whether the live schema is what those that are then applied produce; its
-// error is shown.
-func (e *Engine) Baseline(ctx context.Context, to string, force bool, prove func(context.Context, []Migration) error) (Result, error) {
-	result := Result{Status: Failure}
-	for range attempts {
-		plan, err := e.plan(ctx, &result, MigrateOptions{To: to, ReleaseHold: true})
-		result.NotRun = plan
-		if err != nil {
-			return result.Settle(err)
-		}
-		if len(plan) == 0 {
-			result.Status = UpToDate
-			return result, nil
-		}
-		planned := result.Bookmark // what follows takes its time
-		if !force {
-			if err := e.proven(ctx, &result, plan, prove); err != nil {
-				return result.Settle(err)
-			}
-		}
-		e.belong(ctx)
-		if e.Now().Sub(result.bookmarkAt) > freshness {
-			if err := e.bookmark(ctx, &result); err != nil {
-				return result.Settle(err)
-			}
-		}
-		entry := e.entry("baseline", result.Bookmark)
-		entry.SetsHold = result.Comparison.HoldEnded != "" // for good, as in a migrate
-		batch := Batch{Planned: planned, Statements: []BatchStatement{createLedger(e.Table)}}
-		for _, m := range plan {
-			batch.Statements = append(batch.Statements, insertLedger(e.Table, m.Name))
-			entry.Migrations = append(entry.Migrations, File{m.Name, m.SHA256})
-		}
-		err = e.commit(ctx, e.journalled(batch, entry), result.bookmarkAt, plan, &result)
-		if errors.Is(err, ErrMoved) || errors.Is(err, errRival) {
-			continue
-		}
-		if err != nil {
-			return result.Settle(err)
-		}
-		result.Status, result.Applied, result.NotRun = Baselined, plan, nil
-		return result, nil
-	}
-	return result.Settle(&Problem{Err: ErrMoved, State: stateUntouched, Next: "stop what keeps writing to the database and run again"})
-}
-
-// proven replays what is applied and what is to be recorded as such.
-func (e *Engine) proven(ctx context.Context, result *Result, plan []Migration, prove func(context.Context, []Migration) error) error {
-	files, err := e.Directory.Read()
-	if err != nil {
-		return err
-	}
-	recorded := slices.Concat(result.Comparison.Applied, names(plan))
-	files = slices.DeleteFunc(files, func(m Migration) bool { return !slices.Contains(recorded, m.Name) })
-	e.progress("replaying the files on an empty copy")
-	if err := prove(ctx, files); err != nil {
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		return &Problem{Kind: Refused, State: stateUntouched,
-			Err:  fmt.Errorf("the schema is not proven to be what the migrations produce: %w", err),
-			Next: "choose another --to, mend the difference, or record them all the same with --force"}
-	}
-	return nil
 }
 
 // Reset empties a local database and applies all migrations. They run on an empty
