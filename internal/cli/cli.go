@@ -52,24 +52,13 @@ func Main(ctx context.Context, p Process) int {
 		p.Now = time.Now
 	}
 	if p.Sleep == nil {
-		p.Sleep = pause
+		p.Sleep = migration.Pause
 	}
 	p.Stdout, p.Stderr = &inTurn{stream: p.Stdout}, &inTurn{stream: p.Stderr}
 	if len(p.Args) == 0 && isAction(p.Getenv) {
 		return runAction(ctx, p)
 	}
 	return runCommand(ctx, p)
-}
-
-func pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }
 
 // isAction tells whether the runner has started the action: it sets all inputs, those that a

@@ -27,6 +27,8 @@ import (
 	"github.com/cloudflare/cloudflare-go/v4/option"
 	"github.com/cloudflare/cloudflare-go/v4/workers"
 	"golang.org/x/time/rate"
+
+	"github.com/d1-rewind/d1-rewind/internal/migration"
 )
 
 // DefaultBaseURL is where Cloudflare's API answers.
@@ -82,14 +84,7 @@ func New(c Config) *Client {
 		c.Now = time.Now
 	}
 	if c.Sleep == nil {
-		c.Sleep = func(ctx context.Context, d time.Duration) error {
-			select {
-			case <-ctx.Done():
-				return ctx.Err()
-			case <-time.After(d):
-				return nil
-			}
-		}
+		c.Sleep = migration.Pause
 	}
 	if c.Progress == nil {
 		c.Progress = func(string) {}

@@ -119,11 +119,18 @@ func (e *Engine) sleep(ctx context.Context, d time.Duration) error {
 	if e.Sleep != nil {
 		return e.Sleep(ctx, d)
 	}
+	return Pause(ctx, d)
+}
+
+// Pause waits for d on the clock, or until ctx ends; the error is that of ctx.
+func Pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
 	select {
+	case <-timer.C:
+		return nil
 	case <-ctx.Done():
 		return ctx.Err()
-	case <-time.After(d):
-		return nil
 	}
 }
 
