@@ -38,7 +38,7 @@ func (j *job) offerWayBack(r *report.Report) {
 		}
 		r.LastRollback = j.restoreCommand(last.Bookmark, worker)
 		if at, err := time.Parse(time.RFC3339, last.At); err == nil && j.remote != nil {
-			r.LastUntil = at.Add(report.Kept)
+			r.LastUntil = at.Add(migration.Retention)
 		}
 	}
 	back := r.Result.Bookmark
@@ -56,7 +56,7 @@ func (j *job) offerWayBack(r *report.Report) {
 	r.Rollback = j.restoreCommand(back, worker)
 	if j.remote != nil {
 		r.Fallback = j.wranglerCommand(back)
-		r.Until = j.p.Now().Add(report.Kept)
+		r.Until = j.p.Now().Add(migration.Retention)
 	}
 }
 

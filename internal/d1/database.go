@@ -184,16 +184,12 @@ func value(v any) any {
 // milliseconds is how a timestamp is sent, as wrangler does.
 const milliseconds = "2006-01-02T15:04:05.000Z"
 
-// retention is how long Time Travel goes back on a paid plan; on the free one it is 7 days
-// (https://developers.cloudflare.com/d1/reference/time-travel/).
-const retention = 30 * 24 * time.Hour
-
 // Bookmark implements migration.Environment
 // (GET …/time_travel/bookmark; wrangler's packages/wrangler/src/d1/timeTravel/utils.ts).
 func (d *Database) Bookmark(ctx context.Context, at time.Time) (migration.Bookmark, error) {
 	path, doing := d.path("/time_travel/bookmark"), "read the bookmark"
 	if !at.IsZero() {
-		if age := d.client.config.Now().Sub(at); age > retention {
+		if age := d.client.config.Now().Sub(at); age > migration.Retention {
 			return "", &migration.Problem{Kind: migration.Usage, Err: fmt.Errorf("%s is %d days ago", at.UTC().Format(time.RFC3339), int(age.Hours()/24)), State: "nothing was written",
 				Next: "Time Travel goes back 30 days (7 on the free plan): choose a later moment, or load a backup"}
 		}

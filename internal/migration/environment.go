@@ -28,6 +28,10 @@ func (b Bookmark) Valid() bool {
 	return true
 }
 
+// Retention is how long Time Travel keeps a state on a paid plan; on the free one it is 7 days
+// (https://developers.cloudflare.com/d1/reference/time-travel/).
+const Retention = 30 * 24 * time.Hour
+
 // Environment is one D1 database, local or remote.
 type Environment interface {
 	// Read runs queries that change nothing and returns a result for each, in order. A

@@ -42,7 +42,7 @@ func comments() map[string]report.Report {
 		if r.Result.PreviousBookmark != "" {
 			to = r.Result.PreviousBookmark
 		}
-		r.Rollback, r.Until = restore(to), at.Add(report.Kept)
+		r.Rollback, r.Until = restore(to), at.Add(migration.Retention)
 		r.Fallback = "npx wrangler d1 time-travel restore shop --bookmark " + string(to)
 	}
 	pullRequest := func(r *report.Report) { r.Run.Event = "pull_request" }

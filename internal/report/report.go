@@ -111,10 +111,6 @@ func (r Report) HeldNames() []string {
 	return slices.DeleteFunc(held, func(n string) bool { return slices.Contains(applied, n) })
 }
 
-// Kept is how long Time Travel keeps a bookmark, on the paid plan; expiry names the other.
-// https://developers.cloudflare.com/d1/reference/time-travel/
-const Kept = 30 * 24 * time.Hour
-
 // expiry says until when a bookmark lives; a plan that keeps less is not visible from here.
 func expiry(until time.Time) string {
 	return fmt.Sprintf("until %s, on the free plan until %s", until.UTC().Format(time.DateOnly), until.AddDate(0, 0, -23).UTC().Format(time.DateOnly))
