@@ -279,7 +279,7 @@ func annotations(r report.Report) []github.Annotation {
 			Message: fmt.Sprintf("%s pending, and exit-code: true asks for a failure then", migration.Count(len(r.PendingNames()), "migration"))})
 	}
 	list = append(list, hazardAnnotations(r, title)...)
-	if drift := r.DriftSummary(); drift != "" {
+	if drift := r.Result.Drift.Summary(); drift != "" {
 		list = append(list, github.Annotation{Severity: github.Warning, Title: title, Message: clip(drift)})
 	}
 	for _, note := range r.Notes() {

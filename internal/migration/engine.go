@@ -456,8 +456,8 @@ func (e *Engine) guard(result *Result) error {
 		return &Problem{Kind: Refused, State: stateUntouched, Err: fmt.Errorf("hazards are to be refused, and whether there are any is not known: %s", why),
 			Next: "mend that, or go on without: --hazards warn"}
 	}
-	if d := result.Drift; d.State == "true" && e.Drift == Fail {
-		return &Problem{Kind: Refused, State: stateUntouched, Err: fmt.Errorf("drift: the database is not what the applied migrations produce: %s", d.summary()),
+	if drift := result.Drift.Summary(); drift != "" && e.Drift == Fail {
+		return &Problem{Kind: Refused, State: stateUntouched, Err: errors.New(drift),
 			Next: "write a migration that makes the difference, or take it back in the database; --drift warn goes on all the same"}
 	}
 	return nil

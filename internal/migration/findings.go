@@ -135,14 +135,17 @@ type Drift struct {
 // DriftNotLookedFor is the reason of a drift that nobody asked about.
 const DriftNotLookedFor = "drift is not looked for"
 
-// summary names the first few differences.
-func (d Drift) summary() string {
+// Summary says in one line what differs, naming the first few objects; "" if nothing is known to.
+func (d Drift) Summary() string {
+	if d.State != "true" {
+		return ""
+	}
 	const most = 5
 	var list []string
 	for _, c := range d.Differences[:min(most, len(d.Differences))] {
 		list = append(list, c.InDatabase())
 	}
-	return strings.Join(list, "; ") + more(len(d.Differences)-len(list))
+	return "drift: the database is not what the applied migrations produce: " + strings.Join(list, "; ") + more(len(d.Differences)-len(list))
 }
 
 // String says a change in a few words, such as: index users_email removed.

@@ -96,25 +96,6 @@ const drifted = "true"
 // driftState is the contract's "drift".
 func (r Report) driftState() string { return cmp.Or(r.Result.Drift.State, "unknown") }
 
-// DriftSummary says in one line what differs, "" if nothing is known to.
-func (r Report) DriftSummary() string {
-	d := r.Result.Drift
-	if d.State != drifted {
-		return ""
-	}
-	const most = 5
-	var words []string
-	for _, c := range d.Differences[:min(most, len(d.Differences))] {
-		words = append(words, c.InDatabase())
-	}
-	if more := len(d.Differences) - most; more > 0 {
-		words = append(words, fmt.Sprintf("and %d more", more))
-	}
-	return strings.TrimSuffix(driftTitle+": "+strings.Join(words, "; "), ": ")
-}
-
-const driftTitle = "drift: the database is not what the applied migrations produce"
-
 // cosmetic says that there are differences that make none to SQLite.
 func (r Report) cosmetic() string {
 	n := len(r.Result.Drift.Cosmetic)
