@@ -233,15 +233,14 @@ func (r Report) fits() bool {
 // findingsJSON adds what the rehearsal found to a document.
 func (r Report) findingsJSON(document map[string]any) {
 	if d := r.Result.Drift; d.State != "" {
-		changes := func(list []migration.Change) []migration.Change { return append([]migration.Change{}, list...) }
-		document["driftDetails"] = map[string]any{"reason": d.Reason, "differences": changes(d.Differences), "cosmetic": changes(d.Cosmetic)}
+		document["driftDetails"] = map[string]any{"reason": d.Reason, "differences": orEmpty(d.Differences), "cosmetic": orEmpty(d.Cosmetic)}
 	}
 	rehearsal := r.Result.Rehearsal
 	if e := rehearsal.Estimate; e != nil && r.estimated() == "" { // JSON has no such numbers
 		rehearsal.Estimate = nil
 	}
 	document["rehearsal"] = rehearsal
-	document["hazards"] = append([]migration.Hazard{}, r.Hazards()...) // all of them
+	document["hazards"] = r.Hazards() // all of them
 	if diagram := Mermaid(rehearsal.Picture); diagram != "" {
 		document["diagram"] = diagram
 	}

@@ -183,7 +183,7 @@ func (r Report) headline() (mark, words string) {
 		return "❌", escape(r.Command) + " failed"
 	}
 	if slices.ContainsFunc(r.Checks, func(c Check) bool { return !c.OK }) {
-		return "❌", escape(r.Verdict())
+		return "❌", escape(r.verdict())
 	}
 	done, todo, found := "✅", "🟡", r.findings()
 	if found != "" {
@@ -214,9 +214,9 @@ func (r Report) headline() (mark, words string) {
 	case r.Command == "status" && res.Status == migration.Pending:
 		return todo, fmt.Sprintf("%s pending, %d applied", count(len(res.Comparison.Pending)), len(res.Comparison.Applied))
 	case res.Status == migration.Pending:
-		return todo, escape(r.Verdict())
+		return todo, escape(r.verdict())
 	default:
-		return done, escape(r.Verdict())
+		return done, escape(r.verdict())
 	}
 }
 
@@ -432,7 +432,7 @@ func (r Report) source(name string, line int) string {
 
 // release is the command that ends a hold.
 func (r Report) release() string {
-	if r.Release == "" || len(r.HeldNames()) == 0 {
+	if r.Release == "" || len(r.heldNames()) == 0 {
 		return ""
 	}
 	return "**To apply what is held**, best with a new migration that mends it:\n\n" + fence("sh", r.Release)

@@ -84,10 +84,10 @@ func (r Report) Problem() *migration.Problem {
 // leftOut stands for words that a migration may have computed from rows.
 const leftOut = "refused by the migration's own words, which are left out here because they may hold values of rows; run it on a copy at a terminal to see them"
 
-// AppliedNames is the contract's "applied": this run's, or all for status.
-func (r Report) AppliedNames() []string {
+// appliedNames is the contract's "applied": this run's, or all for status.
+func (r Report) appliedNames() []string {
 	if r.Command == "status" {
-		return list(r.Result.Comparison.Applied)
+		return orEmpty(r.Result.Comparison.Applied)
 	}
 	return names(r.Result.Applied)
 }
@@ -99,9 +99,9 @@ func (r Report) PendingNames() []string {
 	return slices.DeleteFunc(names(r.Result.Comparison.Pending), func(n string) bool { return slices.Contains(applied, n) })
 }
 
-// HeldNames is the contract's "held".
-func (r Report) HeldNames() []string {
-	held := list(r.Result.Comparison.Held)
+// heldNames is the contract's "held".
+func (r Report) heldNames() []string {
+	held := orEmpty(r.Result.Comparison.Held)
 	for _, f := range r.Result.Holding {
 		if !slices.Contains(held, f.Name) {
 			held = append(held, f.Name)
@@ -132,7 +132,7 @@ func (r Report) Outputs() []Output {
 		data, _ := json.Marshal(names) // strings always marshal
 		return string(data)
 	}
-	applied, pending := r.AppliedNames(), r.PendingNames()
+	applied, pending := r.appliedNames(), r.PendingNames()
 	hazards, _ := r.hazardsJSON()
 	return []Output{
 		{"status", string(r.Result.Status)},
@@ -143,8 +143,8 @@ func (r Report) Outputs() []Output {
 		{"previous-bookmark", string(r.Result.PreviousBookmark)},
 		{"applied", j(applied)},
 		{"pending", j(pending)},
-		{"held", j(r.HeldNames())},
-		{"missing", j(list(r.Result.Comparison.Missing))},
+		{"held", j(r.heldNames())},
+		{"missing", j(orEmpty(r.Result.Comparison.Missing))},
 		{"applied-count", fmt.Sprint(len(applied))},
 		{"pending-count", fmt.Sprint(len(pending))},
 		{"hazards", hazards},
@@ -178,12 +178,8 @@ func JSON(r Report) []byte {
 	c := r.Result.Comparison
 	document["command"] = r.Command
 	document["exitCode"] = r.ExitCode
-	document["warnings"] = append(list(r.Result.Warnings), r.Warnings...)
-	document["edited"], document["outOfOrder"] = list(c.Edited), list(c.OutOfOrder)
-	document["duplicates"] = c.Duplicates
-	if c.Duplicates == nil {
-		document["duplicates"] = [][]string{}
-	}
+	document["warnings"] = append(orEmpty(r.Result.Warnings), r.Warnings...)
+	document["edited"], document["outOfOrder"], document["duplicates"] = orEmpty(c.Edited), orEmpty(c.OutOfOrder), orEmpty(c.Duplicates)
 	r.findingsJSON(document)
 	document["dryRun"] = r.Result.DryRun
 	if len(r.Result.Unclear) > 0 {
@@ -241,8 +237,8 @@ func camel(name string) string {
 	return strings.Join(words, "")
 }
 
-// Verdict is the outcome in one line.
-func (r Report) Verdict() string {
+// verdict is the outcome in one line.
+func (r Report) verdict() string {
 	if r.Err == nil && (r.Command == "status" || r.Command == "migrate") {
 		return r.outcome() + r.findings()
 	}
@@ -336,7 +332,7 @@ func (r Report) Notes() []string {
 		add(noteHolding+"%s", fileNames(r.Result.Holding))
 	}
 	if r.Result.Status == migration.Restored {
-		held := r.HeldNames()
+		held := r.heldNames()
 		when := "the next migrate applies it"
 		if len(held) > 0 {
 			when = "a migrate applies it as soon as the hold is over"
@@ -381,6 +377,7 @@ func fileNames(files []migration.File) []string {
 	return list
 }
 
-func list(names []string) []string {
-	return append([]string{}, names...)
+// orEmpty is a copy of list that JSON writes as a list, also where there is nothing in it.
+func orEmpty[T any](list []T) []T {
+	return append([]T{}, list...)
 }
