@@ -2,7 +2,6 @@ package wrangler
 
 import (
 	"fmt"
-	"maps"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -18,13 +17,12 @@ type Selection struct {
 
 // Target is one database in one environment.
 type Target struct {
-	Environment string // as it was given
-	Section     string // the configuration's env section, "" for the top level
-	Local       bool
-	Database    Database
-	Worker      string // name of the deployed Worker, "" if the configuration has none
-	AccountID   string // the environment's own, else the top level's
-	Mismatch    string // what disagrees between the name and the id that were given; the id wins
+	Section   string // the configuration's env section, "" for the top level
+	Local     bool
+	Database  Database
+	Worker    string // name of the deployed Worker, "" if the configuration has none
+	AccountID string // the environment's own, else the top level's
+	Mismatch  string // what disagrees between the name and the id that were given; the id wins
 }
 
 // Resolve finds the database that s means in c, or without a configuration if c is nil.
@@ -44,7 +42,7 @@ func Resolve(c *Config, s Selection) (Target, error) {
 	if err != nil {
 		return Target{}, err
 	}
-	t := Target{Environment: s.Environment, Local: local}
+	t := Target{Local: local}
 	if c == nil {
 		if !local && s.DatabaseID == "" && id.MatchString(s.Database) {
 			s.Database, s.DatabaseID = "", s.Database
@@ -135,7 +133,7 @@ func (c *Config) environment(env string) Environment {
 func (c *Config) names() []string {
 	names := []string{"local", "production"}
 	if c != nil {
-		for env := range maps.Keys(c.Env) {
+		for env := range c.Env {
 			if env == "" {
 				continue
 			}
@@ -160,7 +158,7 @@ func (c *Config) pick(env string, local bool, s Selection) (db Database, mismatc
 		return s.Database == d.Binding || s.Database == d.Name || s.Database == d.ID || local && s.Database == d.PreviewID
 	}
 	if s.DatabaseID != "" {
-		if i := c.byID(databases, s, named); i >= 0 {
+		if i := byID(databases, s, named); i >= 0 {
 			db = databases[i]
 			if s.Database != "" && !named(db) {
 				mismatch = fmt.Sprintf("the id %q belongs to %s, not to %q; the id wins", s.DatabaseID, show(db), s.Database)
@@ -205,7 +203,7 @@ func (c *Config) pick(env string, local bool, s Selection) (db Database, mismatc
 // byID returns the index of the database with the id s.DatabaseID, -1 if there is none.
 // Several bindings may share an id: the one that is also named wins, and then database_id
 // goes before preview_database_id.
-func (c *Config) byID(databases []Database, s Selection, named func(Database) bool) int {
+func byID(databases []Database, s Selection, named func(Database) bool) int {
 	id := func(d Database) bool { return d.ID == s.DatabaseID }
 	previewID := func(d Database) bool { return d.PreviewID == s.DatabaseID }
 	for _, match := range []func(Database) bool{

@@ -286,7 +286,7 @@ func TestResolve(t *testing.T) {
 	cases := []struct {
 		name      string
 		selection wrangler.Selection
-		want      wrangler.Target // without Environment
+		want      wrangler.Target
 	}{
 		{"local", wrangler.Selection{Environment: "local"}, wrangler.Target{Local: true, Database: top, Worker: "shop", AccountID: "acc-top"}},
 		{"production_is_top_level", wrangler.Selection{Environment: "production"}, wrangler.Target{Database: top, Worker: "shop", AccountID: "acc-top"}},
@@ -322,7 +322,6 @@ func TestResolve(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			tc.want.Environment = tc.selection.Environment
 			if diff := cmp.Diff(tc.want, got); diff != "" {
 				t.Errorf("Resolve() (-want +got):\n%s", diff)
 			}
@@ -382,7 +381,7 @@ func TestResolveSmall(t *testing.T) {
 		{name: "env_production_goes_before_top_level", file: "wrangler.json",
 			text:      `{"name": "w", "d1_databases": [{"binding": "A", "database_id": "a"}], "env": {"production": {"d1_databases": [{"binding": "B", "database_id": "b"}]}}}`,
 			selection: wrangler.Selection{Environment: "production"},
-			want:      wrangler.Target{Environment: "production", Section: "production", Database: wrangler.Database{Binding: "B", ID: "b"}, Worker: "w-production"}},
+			want:      wrangler.Target{Section: "production", Database: wrangler.Database{Binding: "B", ID: "b"}, Worker: "w-production"}},
 		{name: "env_production_without_databases", file: "wrangler.json",
 			text:      `{"d1_databases": [{"binding": "A", "database_id": "a"}], "env": {"production": {}}}`,
 			selection: wrangler.Selection{Environment: "production"},
@@ -391,11 +390,11 @@ func TestResolveSmall(t *testing.T) {
 		{name: "env_local_is_not_local", file: "wrangler.json",
 			text:      `{"d1_databases": [{"binding": "A"}], "env": {"local": {"d1_databases": [{"binding": "B"}]}}}`,
 			selection: wrangler.Selection{Environment: "local"},
-			want:      wrangler.Target{Environment: "local", Local: true, Database: wrangler.Database{Binding: "A"}}},
+			want:      wrangler.Target{Local: true, Database: wrangler.Database{Binding: "A"}}},
 		{name: "local_of_env_local", file: "wrangler.json",
 			text:      `{"d1_databases": [{"binding": "A"}], "env": {"local": {"d1_databases": [{"binding": "B"}]}}}`,
 			selection: wrangler.Selection{Environment: "local:local"},
-			want:      wrangler.Target{Environment: "local:local", Section: "local", Local: true, Database: wrangler.Database{Binding: "B"}}},
+			want:      wrangler.Target{Section: "local", Local: true, Database: wrangler.Database{Binding: "B"}}},
 		{name: "local_prefix_is_never_remote", file: "wrangler.json",
 			text:      `{"env": {"local:x": {"d1_databases": [{"binding": "B", "database_id": "b"}]}}}`,
 			selection: wrangler.Selection{Environment: "local:x"},
@@ -421,24 +420,24 @@ func TestResolveSmall(t *testing.T) {
 		{name: "same_id_twice_and_name", file: "wrangler.json",
 			text:      `{"d1_databases": [{"binding": "A", "database_id": "x"}, {"binding": "B", "database_id": "x"}]}`,
 			selection: wrangler.Selection{Environment: "production", Database: "B", DatabaseID: "x"},
-			want:      wrangler.Target{Environment: "production", Database: wrangler.Database{Binding: "B", ID: "x"}}},
+			want:      wrangler.Target{Database: wrangler.Database{Binding: "B", ID: "x"}}},
 		{name: "id_goes_before_preview_id", file: "wrangler.json",
 			text:      `{"d1_databases": [{"binding": "A", "database_id": "a", "preview_database_id": "x"}, {"binding": "B", "database_id": "x"}]}`,
 			selection: wrangler.Selection{Environment: "production", DatabaseID: "x"},
-			want:      wrangler.Target{Environment: "production", Database: wrangler.Database{Binding: "B", ID: "x"}}},
+			want:      wrangler.Target{Database: wrangler.Database{Binding: "B", ID: "x"}}},
 		{name: "toml", file: "wrangler.toml", text: tomlText,
 			selection: wrangler.Selection{Environment: "staging"},
-			want: wrangler.Target{Environment: "staging", Section: "staging", Database: wrangler.Database{Binding: "DB", Name: "shop-staging", ID: "id-staging"},
+			want: wrangler.Target{Section: "staging", Database: wrangler.Database{Binding: "DB", Name: "shop-staging", ID: "id-staging"},
 				Worker: "shop-next", AccountID: "acc-top"}},
 		{name: "without_configuration_local",
 			selection: wrangler.Selection{Environment: "local"},
-			want:      wrangler.Target{Environment: "local", Local: true, Database: wrangler.Database{Binding: "DB"}}},
+			want:      wrangler.Target{Local: true, Database: wrangler.Database{Binding: "DB"}}},
 		{name: "without_configuration_local_binding_and_id",
 			selection: wrangler.Selection{Environment: "local", Database: "LOGS", DatabaseID: "x"},
-			want:      wrangler.Target{Environment: "local", Local: true, Database: wrangler.Database{Binding: "LOGS", ID: "x"}}},
+			want:      wrangler.Target{Local: true, Database: wrangler.Database{Binding: "LOGS", ID: "x"}}},
 		{name: "without_configuration_production",
 			selection: wrangler.Selection{Environment: "production", DatabaseID: "x"},
-			want:      wrangler.Target{Environment: "production", Database: wrangler.Database{Binding: "DB", ID: "x"}}},
+			want:      wrangler.Target{Database: wrangler.Database{Binding: "DB", ID: "x"}}},
 		{name: "without_configuration_and_id",
 			selection: wrangler.Selection{Environment: "production"},
 			err:       `the environment "production" needs a database id, and there is no wrangler configuration`,
