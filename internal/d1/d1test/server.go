@@ -380,6 +380,7 @@ func integer(values url.Values, name string, fallback int) int {
 	return max(n, 1)
 }
 
+// find returns the database with the given id or name, nil if there is none.
 func (s *Server) find(id string) *Database {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
@@ -390,9 +391,6 @@ func (s *Server) find(id string) *Database {
 	}
 	return nil
 }
-
-// Database returns the database with the given id or name, nil if there is none.
-func (s *Server) Database(id string) *Database { return s.find(id) }
 
 // Create adds an empty database and returns it.
 func (s *Server) Create(name string) *Database {
