@@ -121,8 +121,9 @@ type call struct {
 
 // answer is what came back, and what of it is not in the body.
 type answer struct {
-	Result json.RawMessage
-	Date   time.Time // the service's clock, zero if it did not say
+	doing  string // see call
+	result json.RawMessage
+	date   time.Time // the service's clock, zero if it did not say
 }
 
 // envelope surrounds every answer (https://developers.cloudflare.com/api/).
@@ -225,8 +226,8 @@ func (c *Client) lost(ctx context.Context, failed *Error, err error) *Error {
 func (c *Client) judge(failed *Error, response *http.Response, body []byte) (answer, error) {
 	failed.Status = response.StatusCode
 	failed.after = retryAfter(response.Header, c.config.Now())
-	a := answer{}
-	a.Date, _ = http.ParseTime(response.Header.Get("Date"))
+	a := answer{doing: failed.Doing}
+	a.date, _ = http.ParseTime(response.Header.Get("Date"))
 	var e envelope
 	if err := json.Unmarshal(body, &e); err != nil {
 		switch {
@@ -254,7 +255,7 @@ func (c *Client) judge(failed *Error, response *http.Response, body []byte) (ans
 		}
 		return a, failed
 	}
-	a.Result = e.Result
+	a.result = e.Result
 	return a, nil
 }
 
@@ -271,18 +272,18 @@ func (c *Client) write(ctx context.Context, q call) (answer, error) {
 	return c.once(sending, q)
 }
 
-// result reads what was asked for into target. The error is an *Error: the service did what
+// read reads what was asked for into target. The error is an *Error: the service did what
 // it was asked to, but its answer can't be used.
-func (a answer) result(doing string, target any) error {
-	if err := json.Unmarshal(a.Result, target); err != nil {
-		return unusable(doing, fmt.Sprintf("the answer can't be read: %v", err))
+func (a answer) read(target any) error {
+	if err := json.Unmarshal(a.result, target); err != nil {
+		return a.unusable("the answer can't be read: %v", err)
 	}
 	return nil
 }
 
 // unusable is the error of an answer that says success and lacks what it should have.
-func unusable(doing, what string) *Error {
-	return &Error{Doing: doing, Status: http.StatusOK, Message: what, sent: true}
+func (a answer) unusable(format string, args ...any) *Error {
+	return &Error{Doing: a.doing, Status: http.StatusOK, Message: fmt.Sprintf(format, args...), sent: true}
 }
 
 // tries bounds how often a read is sent.

@@ -136,15 +136,15 @@ func (d *Database) raw(ctx context.Context, queries []migration.Query) ([]migrat
 		return nil, err
 	}
 	var results []rawResult
-	decoder := json.NewDecoder(bytes.NewReader(a.Result))
+	decoder := json.NewDecoder(bytes.NewReader(a.result))
 	decoder.UseNumber()
 	if err := decoder.Decode(&results); err != nil || len(results) != len(queries) {
-		return nil, unusable("read from the database", fmt.Sprintf("%d results for %d queries", len(results), len(queries)))
+		return nil, a.unusable("%d results for %d queries", len(results), len(queries))
 	}
 	rows := make([]migration.Rows, len(results))
 	for i, r := range results {
 		if !r.Success {
-			return nil, unusable("read from the database", "a query does not say success")
+			return nil, a.unusable("a query does not say success")
 		}
 		rows[i].Columns = r.Results.Columns
 		for _, row := range r.Results.Rows {
@@ -203,7 +203,7 @@ func (d *Database) Bookmark(ctx context.Context, at time.Time) (migration.Bookma
 	var result struct {
 		Bookmark migration.Bookmark `json:"bookmark"`
 	}
-	if err := json.Unmarshal(a.Result, &result); err != nil || result.Bookmark == "" {
+	if err := json.Unmarshal(a.result, &result); err != nil || result.Bookmark == "" {
 		return "", &migration.Problem{Err: errors.New("the answer to the question for the bookmark has none"), State: "nothing was written", Next: "without a bookmark there is no way back, so nothing is written; run again"}
 	}
 	return result.Bookmark, nil
@@ -326,12 +326,12 @@ func proof(a answer, statements int) error {
 	var results []struct {
 		Success bool `json:"success"`
 	}
-	if err := json.Unmarshal(a.Result, &results); err != nil || len(results) != statements {
-		return unusable("apply the migrations", fmt.Sprintf("%d results for %d statements", len(results), statements))
+	if err := json.Unmarshal(a.result, &results); err != nil || len(results) != statements {
+		return a.unusable("%d results for %d statements", len(results), statements)
 	}
 	for _, r := range results {
 		if !r.Success {
-			return unusable("apply the migrations", "a statement does not say success")
+			return a.unusable("a statement does not say success")
 		}
 	}
 	return nil
@@ -368,10 +368,10 @@ func (d *Database) Restore(ctx context.Context, to migration.Bookmark) (migratio
 		Previous migration.Bookmark `json:"previous_bookmark"`
 	}
 	if err == nil {
-		if json.Unmarshal(a.Result, &result) == nil && result.Previous != "" {
+		if json.Unmarshal(a.result, &result) == nil && result.Previous != "" {
 			return result.Previous, nil
 		}
-		err = unusable("restore the database", "the answer has no bookmark that undoes it")
+		err = a.unusable("the answer has no bookmark that undoes it")
 	}
 	failed, _ := errors.AsType[*Error](err)
 	unclear := failed.unclear(d.client.problem(failed, needsD1Edit))
@@ -402,7 +402,7 @@ func (d *Database) Info(ctx context.Context) (Info, error) {
 	var info Info
 	a, err := d.client.read(ctx, call{doing: "find the database " + d.id, send: d.get})
 	if err == nil {
-		err = a.result("find the database "+d.id, &info)
+		err = a.read(&info)
 	}
 	return info, d.client.problem(err, needsD1Read)
 }
@@ -425,7 +425,7 @@ func (c *Client) Named(ctx context.Context, name string) ([]Info, error) {
 		}})
 		var infos []Info
 		if err == nil {
-			err = a.result("list the account's databases", &infos)
+			err = a.read(&infos)
 		}
 		if err != nil {
 			return nil, c.problem(err, needsD1Read)
@@ -454,10 +454,10 @@ func (c *Client) Verify(ctx context.Context) (time.Time, error) {
 		}
 	}
 	var result struct{ Status string }
-	if err == nil && json.Unmarshal(a.Result, &result) == nil && result.Status != "active" {
+	if err == nil && json.Unmarshal(a.result, &result) == nil && result.Status != "active" {
 		err = &migration.Problem{Err: fmt.Errorf("the token is %s", result.Status), Next: "make a new one and set it as CLOUDFLARE_API_TOKEN"}
 	}
-	return a.Date, c.problem(err, needsD1Edit)
+	return a.date, c.problem(err, needsD1Edit)
 }
 
 // MayWrite tells whether the token has the permission to write, without writing: it asks

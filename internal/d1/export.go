@@ -40,7 +40,7 @@ func (d *Database) Dump(ctx context.Context, w io.Writer) error {
 		at := p.AtBookmark
 		p = progressing{}
 		if err == nil {
-			err = a.result("export the database", &p)
+			err = a.read(&p)
 		}
 		if err != nil {
 			return exportProblem(c.problem(err, needsD1Edit))

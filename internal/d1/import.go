@@ -184,7 +184,7 @@ func (d *Database) followImport(ctx context.Context, now progressing) *migration
 		}
 		now = progressing{}
 		if err == nil {
-			err = a.result("ask how far the import is", &now)
+			err = a.read(&now)
 		}
 		if err != nil {
 			return &migration.ApplyError{Err: d.client.problem(err, needsD1Edit), Pending: true}
@@ -200,7 +200,7 @@ func (d *Database) importStep(ctx context.Context, doing string, body importBody
 	var p progressing
 	a, err := d.client.write(ctx, call{doing: doing, send: d.post, body: body})
 	if err == nil {
-		err = a.result(doing, &p)
+		err = a.read(&p)
 	}
 	if err == nil {
 		return p, nil

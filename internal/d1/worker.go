@@ -43,7 +43,7 @@ func (w *Worker) Deployed(ctx context.Context) (migration.Deployment, error) {
 		} `json:"deployments"`
 	}
 	if err == nil {
-		err = a.result(doing, &result)
+		err = a.read(&result)
 	}
 	if err != nil {
 		return migration.Deployment{}, w.client.problem(err, needsWorkersRead)
@@ -91,7 +91,7 @@ func (w *Worker) Versions(ctx context.Context) ([]string, error) {
 		Items []version `json:"items"`
 	}
 	if err == nil {
-		err = a.result(doing, &result)
+		err = a.read(&result)
 	}
 	if err != nil {
 		return nil, w.client.problem(err, needsWorkersRead)
