@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"net/http"
 	"os"
 	"strings"
 	"syscall"
@@ -11,6 +12,7 @@ import (
 	"unsafe"
 
 	"github.com/d1-rewind/d1-rewind/internal/cli"
+	"github.com/d1-rewind/d1-rewind/internal/d1/d1test"
 )
 
 // openTerminal returns the two ends of a terminal (man 7 pty).
@@ -51,10 +53,32 @@ func (w *watched) Write(p []byte) (int, error) {
 	return n, err
 }
 
+// interrupt is what Ctrl-C types.
+const interrupt = "\x03"
+
+// answered runs the program at a terminal where somebody answers its question.
+func (c *cloud) answered(question, answer string, args ...string) run {
+	c.t.Helper()
+	person, program := openTerminal(c.t)
+	ctx, cancel := context.WithCancelCause(c.ctx)
+	defer cancel(nil)
+	var stdout bytes.Buffer
+	stderr := watched{question: question, answer: func() {
+		if answer == interrupt {
+			cancel(&cli.Interrupt{Signal: os.Interrupt})
+		} else if _, err := person.WriteString(answer); err != nil {
+			c.t.Error(err)
+		}
+	}}
+	code := cli.Main(ctx, cli.Process{Args: args, Program: "d1-rewind", Version: "test", Stdin: program, Stdout: &stdout, Stderr: &stderr,
+		Getenv: func(name string) string { return c.env[name] }, Sleep: c.sleep, Now: c.server.Now})
+	return run{code, stdout.String(), stderr.String()}
+}
+
 func TestQuestions(t *testing.T) {
-	const interrupt = "\x03"
+	const name, sure = "Type the database's name to go on: ", "apply all migrations? [y/N] "
 	c := newCloud(t, sample())
-	before := string(c.database.History()[0].Bookmark)
+	before := c.now()
 	restore := []string{"restore", "production", "--bookmark", before}
 	c.run("migrate", "production").want(t, 0)
 	d1rewind(nil, "migrate").want(t, 0)
@@ -64,28 +88,19 @@ func TestQuestions(t *testing.T) {
 		code                   int
 		part                   string
 	}{
-		{"restore_interrupted", "Type the database's name to go on: ", interrupt, restore, 130, "nothing was written"},
-		{"restore_another_name", "Type the database's name to go on: ", "staging-db\n", restore, 3, "is not the database's name"},
-		{"restore", "Type the database's name to go on: ", "shop-db\n", restore, 0, "restored to " + before},
-		{"reset_interrupted", "apply all migrations? [y/N] ", interrupt, []string{"reset"}, 130, "nothing was written"},
-		{"reset_no", "apply all migrations? [y/N] ", "\n", []string{"reset"}, 3, "nothing was written"},
-		{"reset", "apply all migrations? [y/N] ", "y\n", []string{"reset"}, 0, "then applied 2 migrations"},
+		{"restore_interrupted", name, interrupt, restore, 130, "nothing was written"},
+		{"restore_another_name", name, "staging-db\n", restore, 3, "is not the database's name"},
+		{"restore", name, "shop-db\n", restore, 0, "restored to " + before},
+		{"reset_interrupted", sure, interrupt, []string{"reset"}, 130, "nothing was written"},
+		{"reset_no", sure, "\n", []string{"reset"}, 3, "nothing was written"},
+		{"reset", sure, "y\n", []string{"reset"}, 0, "then applied 2 migrations"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			person, program := openTerminal(t)
-			ctx, cancel := context.WithCancelCause(t.Context())
-			defer cancel(nil)
-			var stdout bytes.Buffer
-			stderr := watched{question: tc.question, answer: func() {
-				if tc.answer == interrupt {
-					cancel(&cli.Interrupt{Signal: os.Interrupt})
-				} else if _, err := person.WriteString(tc.answer); err != nil {
-					t.Error(err)
-				}
-			}}
-			code := cli.Main(ctx, cli.Process{Args: tc.args, Program: "d1-rewind", Version: "test", Stdin: program, Stdout: &stdout, Stderr: &stderr,
-				Getenv: func(name string) string { return c.env[name] }, Sleep: noSleep, Now: c.server.Now})
-			run{code, stdout.String(), stderr.String()}.want(t, tc.code, tc.question, tc.part)
+			c.answered(tc.question, tc.answer, tc.args...).want(t, tc.code, tc.question, tc.part)
 		})
 	}
+	t.Run("restore_of_a_database_without_a_name", func(t *testing.T) { // Enter is not its name
+		c.faultAt(1, to(c.database.ID), d1test.Fault{Status: http.StatusOK, Body: `{"success":true,"errors":[],"result":{}}`})
+		c.answered(name, "\n", restore...).want(t, 1, "the answer names no database")
+	})
 }

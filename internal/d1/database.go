@@ -404,6 +404,9 @@ func (d *Database) Info(ctx context.Context) (Info, error) {
 	if err == nil {
 		err = a.read(&info)
 	}
+	if err == nil && info.Name == "" { // a restore is confirmed with it
+		err = a.unusable("the answer names no database")
+	}
 	return info, d.client.problem(err, needsD1Read)
 }
 
