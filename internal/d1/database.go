@@ -263,8 +263,9 @@ func isTrigger(s migration.BatchStatement) bool {
 // what it means: users report that the import endpoint obeys PRAGMA foreign_keys, which the
 // query endpoint ignores (drizzle-orm #4938, workers-sdk #9503).
 func foreignKeys(batch migration.Batch, why string) error {
+	named := func(word string) bool { return strings.EqualFold(strings.Trim(word, `"'`), "foreign_keys") } // it may be quoted
 	for _, s := range batch.Statements {
-		if words := statement.Normalize(s.SQL); len(words) > 1 && words[0] == "pragma" && slices.Contains(words, "foreign_keys") {
+		if words := statement.Normalize(s.SQL); len(words) > 1 && words[0] == "pragma" && slices.ContainsFunc(words, named) {
 			return &migration.Problem{Kind: migration.Refused, File: s.Migration, Line: s.Line, SQL: s.SQL, State: "nothing was written",
 				Err:  fmt.Errorf("this run would have to go by import (%s), and the import endpoint obeys PRAGMA foreign_keys, which the query endpoint ignores: the migration would not do what it does everywhere else", why),
 				Next: "say --transport import if that is meant, or leave the statement out; it does nothing elsewhere"}
