@@ -251,10 +251,10 @@ func (c *Client) download(ctx context.Context, where string, w io.Writer) error 
 func (c *Client) signed(ctx context.Context, method, where string, body []byte) (*http.Response, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	watch := time.AfterFunc(c.config.Timeout, func() { cancel(fmt.Errorf("%w for %s", errStands, c.config.Timeout)) })
-	transfer := moving{io.NopCloser(bytes.NewReader(body)), ctx, watch, c.config.Timeout}
+	transfer := moving{io.NopCloser(bytes.NewReader(body)), ctx, cancel, watch, c.config.Timeout}
 	request, err := http.NewRequestWithContext(ctx, method, where, struct{ io.Reader }{transfer}) // its end is not that of the transfer
 	if err != nil {
-		watch.Stop()
+		_ = transfer.Close()
 		return nil, errors.New("the service named no usable address")
 	}
 	if request.ContentLength = int64(len(body)); body == nil {
@@ -263,11 +263,11 @@ func (c *Client) signed(ctx context.Context, method, where string, body []byte) 
 	c.config.Trace(method + " " + request.URL.Host + " (signed URL)")
 	response, err := c.plain.Do(request)
 	if err != nil {
-		watch.Stop()
 		if wrapped, ok := errors.AsType[*url.Error](err); ok {
 			err = wrapped.Err
 		}
 		err = stopped(ctx, err)
+		_ = transfer.Close()
 		return nil, fmt.Errorf("%s %s: %w", method, request.URL.Host, err)
 	}
 	transfer.ReadCloser = response.Body
@@ -281,9 +281,10 @@ var errStands = errors.New("nothing has moved")
 // moving is a transfer that is given up when nothing has moved for a while.
 type moving struct {
 	io.ReadCloser
-	ctx   context.Context
-	watch *time.Timer // cancels ctx
-	limit time.Duration
+	ctx    context.Context
+	cancel context.CancelCauseFunc // ends ctx
+	watch  *time.Timer             // calls cancel
+	limit  time.Duration
 }
 
 func (m moving) Read(p []byte) (int, error) {
@@ -293,6 +294,12 @@ func (m moving) Read(p []byte) (int, error) {
 		err = stopped(m.ctx, err)
 	}
 	return n, err
+}
+
+func (m moving) Close() error {
+	m.watch.Stop()
+	defer m.cancel(nil)
+	return m.ReadCloser.Close()
 }
 
 // stopped says why a transfer ended with err, where its context did that.
@@ -305,9 +312,4 @@ func stopped(ctx context.Context, err error) error {
 	default:
 		return context.Canceled
 	}
-}
-
-func (m moving) Close() error {
-	m.watch.Stop()
-	return m.ReadCloser.Close()
 }
