@@ -9,7 +9,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
@@ -536,20 +535,4 @@ func relative(path string) string {
 		return path
 	}
 	return filepath.ToSlash(rel)
-}
-
-// version is the release's, that of the module when "go install" built it, or the one that a
-// workflow names: GitHub builds the image of an action without arguments.
-func (p Process) version() string {
-	v := p.Version
-	if v != "dev" {
-		return v
-	}
-	if ref := p.Getenv("GITHUB_ACTION_REF"); ref != "" && isAction(p.Getenv) {
-		return ref
-	}
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" && info.Main.Version != "(devel)" {
-		return info.Main.Version
-	}
-	return v
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/agnivade/levenshtein"
 	"github.com/spf13/pflag"
@@ -220,4 +221,36 @@ func resolve(given settings, getenv func(string) string) (settings, error) {
 	}
 	all["restore-workflow"] = workflow
 	return all, nil
+}
+
+// parseTime reads RFC 3339 or Unix seconds.
+func parseTime(value string) (time.Time, error) {
+	if seconds, err := strconv.ParseInt(value, 10, 64); err == nil {
+		return time.Unix(seconds, 0), nil
+	}
+	t, err := time.Parse(time.RFC3339, value)
+	if err != nil {
+		return t, &usageError{fmt.Sprintf("%q is no time", value), "write it as 2026-11-24T10:00:00Z, with an offset such as +01:00, or as Unix seconds"}
+	}
+	return t, nil
+}
+
+// parseSize reads a number of bytes with an optional unit.
+func parseSize(option, value string) (int64, error) {
+	units := []struct {
+		suffix string
+		factor int64
+	}{{"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}, {"GB", 1e9}, {"MB", 1e6}, {"KB", 1e3}, {"B", 1}, {"", 1}}
+	for _, u := range units {
+		number, ok := strings.CutSuffix(value, u.suffix)
+		if !ok {
+			continue
+		}
+		n, err := strconv.ParseInt(strings.TrimSpace(number), 10, 64)
+		if err != nil || n < 0 || n > (1<<62)/u.factor {
+			break
+		}
+		return n * u.factor, nil
+	}
+	return 0, &usageError{fmt.Sprintf("%s can't be %q", option, value), "write it as 256MiB or 1GiB"}
 }
