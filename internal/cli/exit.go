@@ -48,7 +48,7 @@ func (i *Interrupt) code() int {
 	return exitInterrupt
 }
 
-// exitCode is the process's answer to a report.
+// exitCode is the process's answer to a report that is settled.
 func exitCode(ctx context.Context, r report.Report, s settings) int {
 	if i, ok := errors.AsType[*Interrupt](context.Cause(ctx)); ok && r.Err == nil {
 		return i.code() // all is done, but whoever sent the signal does not want to go on
@@ -63,9 +63,6 @@ func exitCode(ctx context.Context, r report.Report, s settings) int {
 			}
 		}
 		return exitDone
-	}
-	if _, ok := errors.AsType[*usageError](r.Err); ok {
-		return exitUsage
 	}
 	p, ok := errors.AsType[*migration.Problem](r.Err)
 	if !ok {
