@@ -122,51 +122,59 @@ func runCommand(ctx context.Context, p Process) int {
 		fmt.Fprint(p.Stdout, text)
 		return exitDone
 	}
-	title := ""
-	switch {
-	case name == "create" && len(rest) == 1:
-		title, rest = rest[0], nil
-	case name == "create":
-		return out.finish(ctx, report.Report{Command: name, Err: &usageError{"create takes the name of the migration", "for example: d1-rewind create add_users"}}, given)
-	case len(rest) == 1 && rest[0] == "": // an unset variable of a script must not mean local
-		err = &usageError{"the environment is empty", "name it: local, production, or one of the configuration"}
-	case len(rest) == 1 && given["environment"] != "" && given["environment"] != rest[0]:
-		err = &usageError{fmt.Sprintf("two environments: %q and %q", rest[0], given["environment"]), "name one"}
-	case len(rest) == 1:
-		given["environment"], rest = rest[0], nil
-	}
-	if err == nil && len(rest) > 0 {
-		err = &usageError{fmt.Sprintf("don't know what to do with %q", rest), "d1-rewind help " + name}
-	}
-	if named, ok := given["environment"]; ok && named == "" && err == nil {
-		err = &usageError{"the environment is empty", "name it: local, production, or one of the configuration"}
-	} else if !ok {
-		given["environment"] = "local"
-	}
+	title, err := operands(name, rest, given)
 	r := report.Report{Command: name, Environment: given["environment"], Err: err}
-	var all settings
-	if err == nil {
-		if all, r.Err = resolve(given, p.Getenv); r.Err == nil {
-			progress, done := out.progress(all)
-			job := &job{p: p, command: name, title: title, given: given, settings: all, read: out.reader(), progress: progress}
-			if p.Getenv("GITHUB_ACTIONS") == "true" { // a step's "run:"
-				job.event = github.New(p.Getenv, io.Discard).Event()
-			}
-			if name == "restore" { // what undoes it is known even if nothing more can be said
-				job.onBookmark = func(b migration.Bookmark) { fmt.Fprintln(p.Stderr, "bookmark before:", b) }
-			}
-			job.talk = converse(ctx, p, name, all, job.event, false)
-			r = job.run(ctx)
-			done()
-			if job.talk != nil {
-				return out.finishAndTell(ctx, r, all, job)
-			}
-		}
+	if err != nil {
+		return out.finish(ctx, r, given)
 	}
-	if all == nil {
-		all = given
+	all, err := resolve(given, p.Getenv)
+	if err != nil {
+		r.Err = err
+		return out.finish(ctx, r, given)
+	}
+	progress, done := out.progress(all)
+	j := &job{p: p, command: name, title: title, given: given, settings: all, read: out.reader(), progress: progress}
+	if p.Getenv("GITHUB_ACTIONS") == "true" { // a step's "run:"
+		j.event = github.New(p.Getenv, io.Discard).Event()
+	}
+	if name == "restore" { // what undoes it is known even if nothing more can be said
+		j.onBookmark = func(b migration.Bookmark) { fmt.Fprintln(p.Stderr, "bookmark before:", b) }
+	}
+	j.talk = converse(ctx, p, name, all, j.event, false)
+	r = j.run(ctx)
+	done()
+	if j.talk != nil {
+		return out.finishAndTell(ctx, r, all, j)
 	}
 	return out.finish(ctx, r, all)
+}
+
+// operands takes what stands behind a command without a flag: for create the name of the
+// migration, for the others the environment, which is local unless a flag or this says another.
+func operands(command string, rest []string, given settings) (title string, err error) {
+	if command == "create" {
+		if len(rest) != 1 {
+			return "", &usageError{"create takes the name of the migration", "for example: d1-rewind create add_users"}
+		}
+		title, rest = rest[0], nil
+	}
+	environment, named := given["environment"]
+	switch {
+	case len(rest) > 1:
+		err = &usageError{fmt.Sprintf("don't know what to do with %q", rest), "d1-rewind help " + command}
+	case len(rest) == 1 && rest[0] != "" && environment != "" && environment != rest[0]:
+		err = &usageError{fmt.Sprintf("two environments: %q and %q", rest[0], environment), "name one"}
+	case len(rest) == 1:
+		environment, named = rest[0], true
+	}
+	switch {
+	case !named:
+		environment = "local"
+	case environment == "" && err == nil: // an unset variable of a script must not mean local
+		err = &usageError{"the environment is empty", "name it: local, production, or one of the configuration"}
+	}
+	given["environment"] = environment
+	return title, err
 }
 
 // settled gives a report whose command never reached the engine its status and words.
