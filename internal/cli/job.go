@@ -71,15 +71,7 @@ func (j *job) run(ctx context.Context) (r report.Report) {
 	case "info":
 		j.info(ctx, &r)
 	case "backup":
-		file := j.settings["output"]
-		if file == "" {
-			r.Err = &usageError{"backup needs a file to write", "for example: " + j.option("output", "backup.sql")}
-		} else if r.Err = j.inside("output", file); r.Err != nil {
-			break
-		} else if r.Err = j.backup(ctx, file); r.Err == nil {
-			r.Path, r.Result.Status = shown(file), migration.BackedUp
-			j.warnOfLosses(&r)
-		}
+		j.backup(ctx, &r)
 	case "baseline":
 		r.Result, r.Err = j.engine.Baseline(ctx, j.settings["to"], j.settings.on("force"), func(ctx context.Context, files []migration.Migration) error {
 			return rehearsal.Prove(ctx, j.environment, files, j.notOurs()...)
@@ -162,48 +154,46 @@ func (j *job) wire(ctx context.Context, r *report.Report) error {
 		return configuration(err)
 	}
 	db := j.target.Database
-	r.DatabaseName, r.DatabaseID = db.Name, db.ID
-	if r.DatabaseName == "" {
-		r.DatabaseName = db.Binding
-	}
+	r.DatabaseName, r.DatabaseID = cmp.Or(db.Name, db.Binding), db.ID
 	if j.target.Mismatch != "" {
 		r.Warnings = append(r.Warnings, j.target.Mismatch)
 	}
-	if !j.target.Local {
-		if j.command == "reset" {
-			return &migration.Problem{Kind: migration.Refused, Err: fmt.Errorf("only a local database can be reset, and %s is none", s["environment"]),
-				State: "nothing was contacted or written", Next: "d1-rewind reset local, or restore to go back on a remote one"}
-		}
-		if j.command != "create" { // which asks no database
-			if err := j.wireRemote(ctx, r); err != nil {
-				return err
-			}
-		}
-		return j.wireEngine(r, dir, db)
+	if j.target.Local {
+		err = j.wireLocal(r, dir)
+	} else {
+		err = j.wireRemote(ctx, r)
 	}
+	if err != nil {
+		return err
+	}
+	return j.wireEngine(r, dir)
+}
+
+// wireLocal opens the file of wrangler dev; configDir is where the configuration is.
+func (j *job) wireLocal(r *report.Report, configDir string) error {
+	s := j.settings
 	if s.on("rollback-worker") || s["worker-version"] != "" {
 		return &usageError{"a local environment has no deployed Worker to roll back", "leave out rollback-worker and worker-version"}
 	}
-	state := s["persist-to"]
-	if state == "" {
-		state = filepath.Join(dir, ".wrangler", "state")
-	}
+	state := cmp.Or(s["persist-to"], filepath.Join(configDir, ".wrangler", "state"))
 	if err := j.inside("persist-to", state); err != nil {
 		return err
 	}
-	if state, err = filepath.Abs(state); err != nil {
+	state, err := filepath.Abs(state)
+	if err != nil {
 		return err
 	}
 	limit, _ := parseSize("time-travel-limit", s["time-travel-limit"]) // resolve has checked it
-	file := filepath.Join(wrangler.StateDir(state), wrangler.StateFile(db.Identifier()))
+	file := filepath.Join(wrangler.StateDir(state), wrangler.StateFile(j.target.Database.Identifier()))
 	r.File = relative(file)
 	j.database = sqlite.Open(file, sqlite.Options{Display: r.File, Copies: filepath.Join(state, "d1-rewind"), Limit: limit, Now: j.p.Now, Progress: j.progress})
 	j.environment, j.dump = j.database, j.database.Dump
-	return j.wireEngine(r, dir, db)
+	return nil
 }
 
-func (j *job) wireEngine(r *report.Report, configDir string, db wrangler.Database) error {
-	s := j.settings
+// wireEngine finds the migrations directory and makes the engine that works on it.
+func (j *job) wireEngine(r *report.Report, configDir string) error {
+	s, db := j.settings, j.target.Database
 	directory, pattern, err := db.Migrations()
 	if err != nil {
 		return configuration(err)
@@ -223,7 +213,7 @@ func (j *job) wireEngine(r *report.Report, configDir string, db wrangler.Databas
 	j.engine = &migration.Engine{
 		Environment:     j.environment,
 		Directory:       migration.Directory{FS: os.DirFS(directory), Pattern: pattern, Display: r.Directory},
-		Table:           db.MigrationsTable,
+		Table:           cmp.Or(s["migrations-table"], db.MigrationsTable, wrangler.DefaultMigrationsTable),
 		Journal:         s.on("journal"),
 		Now:             j.p.Now,
 		Sleep:           j.p.Sleep,
@@ -241,12 +231,6 @@ func (j *job) wireEngine(r *report.Report, configDir string, db wrangler.Databas
 	} else if j.event.PullRequest > 0 {
 		j.engine.Origin.PullRequest = fmt.Sprint(j.event.PullRequest)
 	}
-	if s["migrations-table"] != "" {
-		j.engine.Table = s["migrations-table"]
-	}
-	if j.engine.Table == "" {
-		j.engine.Table = wrangler.DefaultMigrationsTable
-	}
 	if j.remote != nil {
 		j.engine.Locate = func(ctx context.Context, batch migration.Batch, refused *migration.StatementError) *migration.StatementError {
 			return rehearsal.Locate(ctx, j.environment, batch, refused)
@@ -255,6 +239,12 @@ func (j *job) wireEngine(r *report.Report, configDir string, db wrangler.Databas
 	if j.remote != nil && j.remote.worker != "" {
 		j.engine.Worker = j.remote.client.Worker(j.remote.worker)
 	}
+	return j.wireRehearsal()
+}
+
+// wireRehearsal says how the engine tries what is pending, and what it does with what that finds.
+func (j *job) wireRehearsal() error {
+	s := j.settings
 	limit, _ := parseSize("rehearse-limit", s["rehearse-limit"]) // resolve has checked it
 	if s["rehearse"] == "data" && j.remote != nil && j.event.Stranger {
 		return &migration.Problem{Kind: migration.Refused, Err: errors.New("rehearse: data copies all rows to the runner, and this run may be on behalf of a pull request from a fork, whose SQL would run on them"),
@@ -332,7 +322,7 @@ func (j *job) migrate(ctx context.Context, r *report.Report) {
 			return
 		}
 		o.Backup = func(ctx context.Context) error {
-			err := j.backup(ctx, file)
+			err := j.writeBackup(ctx, file)
 			if err == nil {
 				r.Path = shown(file)
 				j.warnOfLosses(r)
@@ -377,12 +367,11 @@ func (j *job) info(ctx context.Context, r *report.Report) {
 		}
 	}
 	info, err := j.engine.Info(ctx, at)
-	r.Info, r.Err = &info, err
-	if err == nil {
-		r.Result.Bookmark = info.Bookmark
-	} else {
-		r.Info = nil
+	if err != nil {
+		r.Err = err
+		return
 	}
+	r.Info, r.Result.Bookmark = &info, info.Bookmark
 }
 
 func (j *job) reset(ctx context.Context, r *report.Report) {
@@ -407,8 +396,23 @@ func (j *job) agreed(ctx context.Context, question string) bool {
 	return answer == "y" || answer == "yes"
 }
 
-// backup writes the SQL export to file, which appears complete or not at all.
-func (j *job) backup(ctx context.Context, file string) (err error) {
+func (j *job) backup(ctx context.Context, r *report.Report) {
+	file := j.settings["output"]
+	if file == "" {
+		r.Err = &usageError{"backup needs a file to write", "for example: " + j.option("output", "backup.sql")}
+		return
+	}
+	if r.Err = j.inside("output", file); r.Err != nil {
+		return
+	}
+	if r.Err = j.writeBackup(ctx, file); r.Err == nil {
+		r.Path, r.Result.Status = shown(file), migration.BackedUp
+		j.warnOfLosses(r)
+	}
+}
+
+// writeBackup writes the SQL export to file, which appears complete or not at all.
+func (j *job) writeBackup(ctx context.Context, file string) (err error) {
 	if info, err := os.Stat(file); err == nil && info.IsDir() {
 		return &migration.Problem{Kind: migration.Usage, Err: fmt.Errorf("write the backup: %s is a directory", file), State: "nothing was written", Next: "name a file in it"}
 	}
@@ -480,7 +484,7 @@ func (j *job) doctor(ctx context.Context) []report.Check {
 	files, err := j.engine.Directory.Read()
 	add("migrations", fmt.Sprintf("%s in %s", migration.Count(len(files), "file"), j.engine.Directory.Display), err)
 	if j.remote != nil {
-		j.remote.doctor(ctx, j, add, note)
+		j.doctorRemote(ctx, add, note)
 	} else {
 		j.doctorLocal(ctx, add)
 	}

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -27,6 +28,13 @@ type remote struct {
 // has a name and no id.
 func (j *job) wireRemote(ctx context.Context, r *report.Report) error {
 	s := j.settings
+	switch j.command {
+	case "create": // it asks no database
+		return nil
+	case "reset":
+		return &migration.Problem{Kind: migration.Refused, Err: fmt.Errorf("only a local database can be reset, and %s is none", s["environment"]),
+			State: "nothing was contacted or written", Next: "d1-rewind reset local, or restore to go back on a remote one"}
+	}
 	if err := j.guardPullRequest(); err != nil {
 		return err
 	}
@@ -42,10 +50,7 @@ func (j *job) wireRemote(ctx context.Context, r *report.Report) error {
 	if strings.ContainsAny(token, " \t\r\n") {
 		return &usageError{"the API token has a space or a line break in it", "set CLOUDFLARE_API_TOKEN again, without anything around the token"}
 	}
-	account := s["account-id"]
-	if account == "" {
-		account = j.target.AccountID
-	}
+	account := cmp.Or(s["account-id"], j.target.AccountID)
 	if account == "" {
 		return &usageError{"no account id", "set CLOUDFLARE_ACCOUNT_ID, account_id in the configuration, or --account-id; it stands in the dashboard's address"}
 	}
@@ -78,10 +83,7 @@ func (j *job) wireRemote(ctx context.Context, r *report.Report) error {
 			return unnamed("say which with --database-id, or database_id in the configuration", "account %s has %d databases named %q: %s", account, len(found), db.Name, strings.Join(ids, ", "))
 		}
 	}
-	j.remote = &remote{client: client, database: client.Database(db.ID, s["transport"]), worker: s["worker"], account: account}
-	if j.remote.worker == "" {
-		j.remote.worker = j.target.Worker
-	}
+	j.remote = &remote{client: client, database: client.Database(db.ID, s["transport"]), worker: cmp.Or(s["worker"], j.target.Worker), account: account}
 	j.environment, j.dump = j.remote.database, j.remote.database.Dump
 	return nil
 }
@@ -149,9 +151,10 @@ func (j *job) confirmed(ctx context.Context, r *report.Report) (func(migration.R
 	}, nil
 }
 
-// doctor checks one thing a line, as far as the line before allows.
-func (m *remote) doctor(ctx context.Context, j *job, add, note func(name, detail string, err error)) {
-	when, err := m.client.Verify(ctx)
+// doctorRemote checks one thing a line, as far as the line before allows.
+func (j *job) doctorRemote(ctx context.Context, add, note func(name, detail string, err error)) {
+	cloud := j.remote
+	when, err := cloud.client.Verify(ctx)
 	add("token", "accepted by Cloudflare", err)
 	if !when.IsZero() {
 		skew := j.p.Now().Sub(when)
@@ -162,8 +165,8 @@ func (m *remote) doctor(ctx context.Context, j *job, add, note func(name, detail
 			add("clock", "agrees with Cloudflare's", nil)
 		}
 	}
-	info, err := m.database.Info(ctx)
-	add("account and database", fmt.Sprintf("account %s, database %s (%s), %.0f bytes", m.account, info.Name, info.ID, info.Size), err)
+	info, err := cloud.database.Info(ctx)
+	add("account and database", fmt.Sprintf("account %s, database %s (%s), %.0f bytes", cloud.account, info.Name, info.ID, info.Size), err)
 	if err != nil {
 		return
 	}
@@ -176,11 +179,11 @@ func (m *remote) doctor(ctx context.Context, j *job, add, note func(name, detail
 	}
 	now, err := j.engine.Info(ctx, time.Time{})
 	add("time travel", fmt.Sprintf("bookmark now %s", now.Bookmark), err)
-	add("permission D1 Edit", "the token may write", m.database.MayWrite(ctx, now.Bookmark))
-	if m.worker == "" {
+	add("permission D1 Edit", "the token may write", cloud.database.MayWrite(ctx, now.Bookmark))
+	if cloud.worker == "" {
 		add("worker", "none is configured, so no version is recorded", nil)
 		return
 	}
-	deployment, err := m.client.Worker(m.worker).Deployed(ctx)
-	note("worker", fmt.Sprintf("%s runs version %s; whether the token may roll it back (Workers Scripts Edit) shows only when it does", m.worker, deployment.Version), err)
+	deployment, err := cloud.client.Worker(cloud.worker).Deployed(ctx)
+	note("worker", fmt.Sprintf("%s runs version %s; whether the token may roll it back (Workers Scripts Edit) shows only when it does", cloud.worker, deployment.Version), err)
 }
