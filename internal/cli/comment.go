@@ -117,23 +117,11 @@ func (c *conversation) say(run context.Context, j *job, r report.Report) (addres
 	subject := j.subject()
 	// A push that has nothing to do with migrations is not worth a new comment.
 	quiet := r.Err == nil && r.Result.Status == migration.UpToDate && !c.event.FromPullRequest && c.given == 0
-	pushed := (c.event.Name == "push" || c.event.Name == "workflow_run") && len(c.event.Commits) > 0 && strings.HasPrefix(c.event.Ref, "refs/heads/")
-	belongs := strings.HasPrefix(c.event.Name, "pull_request") || c.event.FromPullRequest && (c.event.Name == "issue_comment" || c.event.Name == "workflow_run")
-	switch {
-	case subject == "" && len(numbers) > 0:
-		return "", []error{errors.New("the pull request was not told, because the run did not come as far as a database")}
-	case subject == "":
+	if why := c.untold(numbers, lookup, subject, quiet, r); why != nil {
+		return "", []error{why}
+	}
+	if len(numbers) == 0 {
 		return "", nil
-	case c.unable != nil && (len(numbers) > 0 || pushed && !quiet):
-		return "", []error{fmt.Errorf("the pull request was not told: %w", c.unable)}
-	case len(numbers) == 0 && lookup != nil:
-		return "", []error{fmt.Errorf("the pull request was not told: %w", lookup)}
-	case len(numbers) == 0 && belongs:
-		return "", []error{fmt.Errorf("no pull request was told: the event %s does not say which", c.event.Name)}
-	case len(numbers) == 0 && r.Command == "restore" && len(r.Result.Undone) > 0:
-		return "", []error{errors.New("no pull request was told: the journal names none for what was undone")}
-	case len(numbers) == 0 && pushed && !quiet:
-		return "", []error{fmt.Errorf("no pull request was told: none was merged into %s by commit %s", strings.TrimPrefix(c.event.Ref, "refs/heads/"), c.event.Commits[0])}
 	}
 	if extra := len(numbers) - pullRequestsShown; extra > 0 {
 		problems = append(problems, fmt.Errorf("%d more pull requests were not told", extra))
@@ -156,6 +144,32 @@ func (c *conversation) say(run context.Context, j *job, r report.Report) (addres
 		address = cmp.Or(address, at)
 	}
 	return address, problems
+}
+
+// untold says why nobody can be told of a run of which somebody should be; nil where somebody can,
+// or nobody has to.
+func (c *conversation) untold(numbers []int, lookup error, subject string, quiet bool, r report.Report) error {
+	pushed := (c.event.Name == "push" || c.event.Name == "workflow_run") && len(c.event.Commits) > 0 && strings.HasPrefix(c.event.Ref, "refs/heads/")
+	belongs := strings.HasPrefix(c.event.Name, "pull_request") || c.event.FromPullRequest && (c.event.Name == "issue_comment" || c.event.Name == "workflow_run")
+	switch {
+	case subject == "" && len(numbers) > 0:
+		return errors.New("the pull request was not told, because the run did not come as far as a database")
+	case subject == "":
+		return nil
+	case c.unable != nil && (len(numbers) > 0 || pushed && !quiet):
+		return fmt.Errorf("the pull request was not told: %w", c.unable)
+	case len(numbers) > 0:
+		return nil
+	case lookup != nil:
+		return fmt.Errorf("the pull request was not told: %w", lookup)
+	case belongs:
+		return fmt.Errorf("no pull request was told: the event %s does not say which", c.event.Name)
+	case r.Command == "restore" && len(r.Result.Undone) > 0:
+		return errors.New("no pull request was told: the journal names none for what was undone")
+	case pushed && !quiet:
+		return fmt.Errorf("no pull request was told: none was merged into %s by commit %s", strings.TrimPrefix(c.event.Ref, "refs/heads/"), c.event.Commits[0])
+	}
+	return nil
 }
 
 // audience is whom the report is for: the pull request of the event or of the pushed
