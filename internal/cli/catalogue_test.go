@@ -221,11 +221,8 @@ func (s site) put(t *testing.T, files map[string]string) {
 }
 
 func (s site) run(args ...string) run {
-	var stdout, stderr bytes.Buffer
 	env := map[string]string{"CLOUDFLARE_API_BASE_URL": s.server.URL, "CLOUDFLARE_API_TOKEN": d1test.Token}
-	code := cli.Main(context.Background(), cli.Process{Args: append(args, "--working-directory", s.dir), Program: "d1-rewind", Version: "test", Stdin: strings.NewReader(""),
-		Stdout: &stdout, Stderr: &stderr, Getenv: func(name string) string { return env[name] }, Sleep: noSleep, Now: s.server.Now})
-	return run{code, stdout.String(), stderr.String()}
+	return start(context.Background(), env, cli.Process{Args: append(args, "--working-directory", s.dir), Sleep: noSleep, Now: s.server.Now})
 }
 
 // said is what the program prints about a run.

@@ -29,9 +29,15 @@ func d1rewind(env map[string]string, args ...string) run {
 }
 
 func d1rewindContext(ctx context.Context, env map[string]string, args ...string) run {
+	return start(ctx, env, cli.Process{Args: args})
+}
+
+// start runs the program where nobody can be asked.
+func start(ctx context.Context, env map[string]string, p cli.Process) run {
 	var stdout, stderr bytes.Buffer
-	code := cli.Main(ctx, cli.Process{Args: args, Program: "d1-rewind", Version: "test", Stdin: strings.NewReader(""),
-		Stdout: &stdout, Stderr: &stderr, Getenv: func(name string) string { return env[name] }})
+	p.Program, p.Version, p.Stdin, p.Stdout, p.Stderr = "d1-rewind", "test", strings.NewReader(""), &stdout, &stderr
+	p.Getenv = func(name string) string { return env[name] }
+	code := cli.Main(ctx, p)
 	return run{code, stdout.String(), stderr.String()}
 }
 
@@ -106,10 +112,7 @@ func TestLocalTimestamp(t *testing.T) {
 	workspace(t, sample())
 	now := time.Now().Add(-5 * time.Hour)
 	at := func(args ...string) run {
-		var stdout, stderr bytes.Buffer
-		code := cli.Main(context.Background(), cli.Process{Args: args, Program: "d1-rewind", Version: "test", Stdin: strings.NewReader(""),
-			Stdout: &stdout, Stderr: &stderr, Getenv: func(string) string { return "" }, Now: func() time.Time { return now }})
-		return run{code, stdout.String(), stderr.String()}
+		return start(context.Background(), nil, cli.Process{Args: args, Now: func() time.Time { return now }})
 	}
 	at("migrate", "--to", "0001_users.sql").want(t, 0, "applied 1 migration")
 	now = now.Add(time.Hour)

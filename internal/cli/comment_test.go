@@ -568,12 +568,9 @@ func TestSilentGitHub(t *testing.T) {
 				case tc.cancel > 0:
 					time.AfterFunc(tc.cancel, func() { cancel(&cli.Interrupt{Signal: os.Interrupt}) })
 				}
-				var stdout, stderr bytes.Buffer
-				start := time.Now()
-				code := cli.Main(ctx, cli.Process{Program: "d1-rewind", Version: "test", Stdin: strings.NewReader(""), Stdout: &stdout, Stderr: &stderr,
-					Getenv: func(name string) string { return env[name] }, GitHub: silent{}})
-				run{code, stdout.String(), stderr.String()}.want(t, tc.code, "::warning title=d1-rewind::", "in time", "the report is in the job summary")
-				if took := time.Since(start); took > tc.most {
+				began := time.Now()
+				start(ctx, env, cli.Process{GitHub: silent{}}).want(t, tc.code, "::warning title=d1-rewind::", "in time", "the report is in the job summary")
+				if took := time.Since(began); took > tc.most {
 					t.Errorf("it took %s, want at most %s", took, tc.most)
 				}
 				time.Sleep(time.Minute) // whatever is left ends within the bubble

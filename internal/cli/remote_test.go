@@ -1,7 +1,6 @@
 package cli_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -71,10 +70,7 @@ func newCloud(t *testing.T, files map[string]string) *cloud {
 
 func (c *cloud) run(args ...string) run {
 	c.t.Helper()
-	var stdout, stderr bytes.Buffer
-	code := cli.Main(c.ctx, cli.Process{Args: args, Program: "d1-rewind", Version: "test", Stdin: strings.NewReader(""),
-		Stdout: &stdout, Stderr: &stderr, Getenv: func(name string) string { return c.env[name] }, Sleep: c.sleep, Now: c.server.Now})
-	return run{code, stdout.String(), stderr.String()}
+	return start(c.ctx, c.env, cli.Process{Args: args, Sleep: c.sleep, Now: c.server.Now})
 }
 
 // send sends a request once more.
@@ -1103,10 +1099,7 @@ func TestDoctorRemote(t *testing.T) {
 				tc.arrange(c)
 			}
 			if c.env["skew"] != "" { // the program keeps the right time
-				var stdout, stderr bytes.Buffer
-				code := cli.Main(t.Context(), cli.Process{Args: []string{"doctor", "production"}, Stdin: strings.NewReader(""), Stdout: &stdout, Stderr: &stderr,
-					Getenv: func(name string) string { return c.env[name] }, Sleep: noSleep})
-				run{code, stdout.String(), stderr.String()}.want(t, tc.code, tc.want...)
+				start(t.Context(), c.env, cli.Process{Args: []string{"doctor", "production"}, Sleep: noSleep}).want(t, tc.code, tc.want...)
 				return
 			}
 			c.run("doctor", "production").want(t, tc.code, tc.want...)
