@@ -426,23 +426,13 @@ WHERE schema = 'main' AND type = 'table' AND substr(name, 1, 7) <> 'sqlite_' AND
 // rows counts the rows of all tables.
 func (s site) rows(t *testing.T, environment string) map[string]int64 {
 	t.Helper()
-	read := func(sql string) (lines []string) {
+	read := func(sql string) []string {
 		if environment != "local" {
 			return s.remote.Rows(sql)
 		}
-		answers, err := s.local.Read(t.Context(), migration.Query{SQL: sql})
-		if err == nil {
-			err = answers[0].Err
-		}
+		lines, err := d1test.RowsOf(t.Context(), s.local, migration.Query{SQL: sql})
 		if err != nil {
 			t.Fatalf("%s: %v", sql, err)
-		}
-		for _, row := range answers[0].Values {
-			var fields []string
-			for _, v := range row {
-				fields = append(fields, fmt.Sprint(v))
-			}
-			lines = append(lines, strings.Join(fields, "|"))
 		}
 		return lines
 	}

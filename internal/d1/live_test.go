@@ -269,20 +269,9 @@ func (s *service) must(t *testing.T, sql ...string) {
 // rows returns the rows of a query, values as text joined by "|".
 func (s *service) rows(t *testing.T, sql string, args ...any) []string {
 	t.Helper()
-	answers, err := s.database("query").Read(s.ctx, migration.Query{SQL: sql, Args: args})
-	if err == nil {
-		err = answers[0].Err
-	}
+	rows, err := d1test.RowsOf(s.ctx, s.database("query"), migration.Query{SQL: sql, Args: args})
 	if err != nil {
 		t.Fatalf("%s: %v", sql, err)
-	}
-	rows := []string{}
-	for _, v := range answers[0].Values {
-		var fields []string
-		for _, field := range v {
-			fields = append(fields, fmt.Sprint(field))
-		}
-		rows = append(rows, strings.Join(fields, "|"))
 	}
 	return rows
 }

@@ -105,16 +105,30 @@ func queries(sql []string) []migration.Query {
 	return list
 }
 
-// Rows returns the rows of a query, values as text joined by "|".
+// Rows returns the rows of a query as RowsOf does, and an error as one row.
 func (d *Database) Rows(sql string) []string {
 	d.mutex.Lock()
 	defer d.mutex.Unlock()
-	answers, err := d.memory.Read(context.Background(), migration.Query{SQL: sql})
+	rows, err := RowsOf(context.Background(), d.memory, migration.Query{SQL: sql})
+	if err != nil {
+		return []string{err.Error()}
+	}
+	return rows
+}
+
+// Reader is what answers queries: an environment, or a copy of one.
+type Reader interface {
+	Read(ctx context.Context, queries ...migration.Query) ([]migration.Rows, error)
+}
+
+// RowsOf returns the rows of a query, values as text joined by "|"; it is not nil without any.
+func RowsOf(ctx context.Context, database Reader, query migration.Query) ([]string, error) {
+	answers, err := database.Read(ctx, query)
 	if err == nil {
 		err = answers[0].Err
 	}
 	if err != nil {
-		return []string{err.Error()}
+		return nil, err
 	}
 	rows := []string{}
 	for _, v := range answers[0].Values {
@@ -124,7 +138,7 @@ func (d *Database) Rows(sql string) []string {
 		}
 		rows = append(rows, strings.Join(fields, "|"))
 	}
-	return rows
+	return rows, nil
 }
 
 // Exporting tells whether an export was begun and not finished.
