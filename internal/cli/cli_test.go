@@ -195,6 +195,7 @@ func TestBadInput(t *testing.T) {
 		{"long_statement", map[string]string{"migrations/0001_a.sql": "SELECT '" + strings.Repeat("x", 100_000) + "'"}, []string{"migrate"}, 1, []string{"statement too long: SQLITE_TOOBIG"}},
 		{"syntax", map[string]string{"migrations/0001_a.sql": "-- a\nCREATE TABLE a(\n  x,\n  y z FROM);"}, []string{"migrate"}, 1, []string{"0001_a.sql:4:", `near "FROM": syntax error at offset`}},
 		{"restore_nonsense", sample(), []string{"restore", "--timestamp", "yesterday"}, 2, []string{"2026-11-24T10:00:00Z"}},
+		{"restore_to_no_time", sample(), []string{"restore", "--timestamp", "0001-01-01T00:00:00Z"}, 2, []string{"is no time"}},
 		{"restore_nothing", sample(), []string{"restore"}, 2, []string{"exactly one of"}},
 		{"reset_unconfirmed", sample(), []string{"reset"}, 3, []string{"--yes"}},
 		{"worker_of_a_local_environment", sample(), []string{"restore", "--before", "x", "--rollback-worker"}, 2, []string{"no deployed Worker"}},

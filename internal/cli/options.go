@@ -229,7 +229,7 @@ func parseTime(value string) (time.Time, error) {
 		return time.Unix(seconds, 0), nil
 	}
 	t, err := time.Parse(time.RFC3339, value)
-	if err != nil {
+	if err != nil || t.IsZero() { // which means now to an environment, and "not set" to a program that wrote it
 		return t, &usageError{fmt.Sprintf("%q is no time", value), "write it as 2026-11-24T10:00:00Z, with an offset such as +01:00, or as Unix seconds"}
 	}
 	return t, nil
