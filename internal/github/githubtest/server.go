@@ -1,5 +1,6 @@
-// Package githubtest imitates GitHub for tests: the part of its REST API that reports need,
-// with permissions, pages and faults.
+// Package githubtest imitates GitHub for tests: on a Server the part of its REST API that
+// reports need, with permissions, pages and faults; as a Workflow a runner that plays workflow
+// files as they stand, with what GitHub says about the event that started them.
 package githubtest
 
 import (
@@ -10,6 +11,7 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 	"unicode/utf8"
@@ -162,8 +164,8 @@ func (s *Server) identity(r *http.Request) (Identity, bool) {
 
 func trimBearer(header string) string {
 	for _, scheme := range []string{"Bearer ", "token "} {
-		if len(header) > len(scheme) && header[:len(scheme)] == scheme {
-			return header[len(scheme):]
+		if token, ok := strings.CutPrefix(header, scheme); ok {
+			return token
 		}
 	}
 	return ""
