@@ -1,6 +1,7 @@
 package migration
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -349,14 +350,10 @@ func (e *Engine) deployed(ctx context.Context, result *Result) {
 }
 
 func (e *Engine) heldProblem(held []string) *Problem {
-	release := e.ReleaseCommand
-	if release == "" {
-		release = "d1-rewind migrate --release-hold"
-	}
 	return &Problem{Kind: Refused, State: stateUntouched,
 		Err: fmt.Errorf("a restore undid %s, and nothing has changed since: held, so that the same migration does not do the same damage again", strings.Join(held, ", ")),
 		Next: "either mend the file (or delete it): the hold ends by itself, and other environments that applied the old content have to be restored too; " +
-			"or add the mend as a new migration, and apply both: " + release}
+			"or add the mend as a new migration, and apply both: " + cmp.Or(e.ReleaseCommand, "d1-rewind migrate --release-hold")}
 }
 
 // batch is one transaction: for each migration its ledger row first, then its statements;
@@ -473,12 +470,7 @@ func (e *Engine) belong(ctx context.Context) {
 	}
 }
 
-func (e *Engine) statusCommand() string {
-	if e.StatusCommand != "" {
-		return e.StatusCommand
-	}
-	return "d1-rewind status"
-}
+func (e *Engine) statusCommand() string { return cmp.Or(e.StatusCommand, "d1-rewind status") }
 
 func (e *Engine) restoreCommand(to Bookmark) string {
 	if e.RestoreCommand != nil {
