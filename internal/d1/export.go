@@ -37,16 +37,11 @@ func (d *Database) Dump(ctx context.Context, w io.Writer) error {
 			_, err := c.databases.Export(ctx, d.id, params, options...)
 			return err
 		}})
-		at := p.AtBookmark
-		p = progressing{}
 		if err == nil {
-			err = a.read(&p)
+			err = p.next(a)
 		}
 		if err != nil {
 			return exportProblem(c.problem(err, needsD1Edit))
-		}
-		if p.AtBookmark == "" {
-			p.AtBookmark = at
 		}
 		if failure := p.failure(); failure != "" {
 			return exportProblem(fmt.Errorf("export the database: %s", c.redact(failure)))

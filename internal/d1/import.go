@@ -2,6 +2,7 @@ package d1
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/md5"
 	"crypto/rand"
@@ -61,6 +62,15 @@ func (p progressing) failure() string {
 		return "the service gave no reason"
 	}
 	return ""
+}
+
+// next reads a later answer into p; the bookmark stays where that one has none.
+func (p *progressing) next(a answer) error {
+	at := p.AtBookmark
+	*p = progressing{}
+	err := a.read(p)
+	p.AtBookmark = cmp.Or(p.AtBookmark, at)
+	return err
 }
 
 // pollPause lies between two questions how far an import or export is.
@@ -177,20 +187,15 @@ func (d *Database) followImport(ctx context.Context, now progressing) *migration
 		if err := d.client.config.Sleep(ctx, pollPause); err != nil {
 			return &migration.ApplyError{Err: err, Pending: true}
 		}
-		at := now.AtBookmark
-		a, err := d.client.read(ctx, call{doing: "ask how far the import is", send: d.post, body: importBody{Action: "poll", CurrentBookmark: at}})
+		a, err := d.client.read(ctx, call{doing: "ask how far the import is", send: d.post, body: importBody{Action: "poll", CurrentBookmark: now.AtBookmark}})
 		if failed, ok := errors.AsType[*Error](err); ok && strings.Contains(failed.Message, "Not currently importing anything") {
 			return over
 		}
-		now = progressing{}
 		if err == nil {
-			err = a.read(&now)
+			err = now.next(a)
 		}
 		if err != nil {
 			return &migration.ApplyError{Err: d.client.problem(err, needsD1Edit), Pending: true}
-		}
-		if now.AtBookmark == "" {
-			now.AtBookmark = at
 		}
 	}
 }
