@@ -24,10 +24,16 @@ func main() {
 	worker := flag.String("worker", "", "names of Workers, by commas, each with an old version and a deployed one")
 	secrets := flag.String("secrets", "", "name of the Worker whose old version has other secrets")
 	flag.Parse()
+	splitters := map[string]d1test.Splitter{"quirky": d1test.Quirky, "exact": d1test.Exact, "strict": d1test.Strict}
+	cut, known := splitters[*splitter]
+	if !known {
+		fmt.Fprintf(os.Stderr, "serve: there is no splitter %q\n", *splitter)
+		os.Exit(2)
+	}
 	server := d1test.New()
 	defer server.Close()
 	server.Latency = *latency
-	server.Splitter = map[string]d1test.Splitter{"quirky": d1test.Quirky, "exact": d1test.Exact, "strict": d1test.Strict}[*splitter]
+	server.Splitter = cut
 	for _, name := range strings.FieldsFunc(*worker, func(r rune) bool { return r == ',' }) {
 		server.Deploy(name, "00000000-0000-4000-8000-000000000001")
 		w := server.Deploy(name, "00000000-0000-4000-8000-000000000002")
