@@ -180,6 +180,8 @@ func TestBadInput(t *testing.T) {
 		{"no_configuration_and_no_migrations", nil, []string{"migrate"}, 2, []string{"no migrations directory", "the create command"}},
 		{"empty_directory", map[string]string{"migrations/readme.txt": ""}, []string{"migrate"}, 2, []string{`no files that match "*.sql"`}},
 		{"nested_files", map[string]string{"migrations/0001_a/migration.sql": ""}, []string{"migrate"}, 2, []string{"migrations_pattern"}},
+		{"broken_pattern", map[string]string{"wrangler.json": `{"d1_databases":[{"binding":"DB","migrations_dir":"migrations","migrations_pattern":"migrations/[a"}]}`, "migrations/0001_a.sql": ""}, []string{"migrate"}, 2,
+			[]string{`"[a" is no pattern`, "correct migrations_pattern"}},
 		{"unknown_environment", sample(), []string{"migrate", "stagin"}, 2, []string{`unknown environment "stagin"`, "local, production"}},
 		{"two_environments", sample(), []string{"migrate", "local", "--environment", "production"}, 2, []string{"two environments"}},
 		{"two_databases", map[string]string{"wrangler.json": `{"d1_databases":[{"binding":"A"},{"binding":"B"}]}`}, []string{"status"}, 2, []string{`"A", "B"`, "--database"}},

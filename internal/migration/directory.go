@@ -45,7 +45,7 @@ func (d Directory) Read() ([]Migration, error) {
 	}
 	names, err := d.match(d.Pattern)
 	if err != nil {
-		return nil, usage("check that the directory can be read", "read migrations directory %q: %w", d.Display, err)
+		return nil, d.unlisted(err)
 	}
 	if len(names) == 0 {
 		next := "write one: d1-rewind create NAME"
@@ -115,6 +115,14 @@ func unreadable(name string, line int, err error) *Problem {
 	return &Problem{Kind: Usage, Err: err, File: name, Line: line, State: stateUntouched, Next: "mend the file; every migration is read before any is applied"}
 }
 
+// unlisted is the error of match.
+func (d Directory) unlisted(err error) *Problem {
+	if errors.Is(err, doublestar.ErrBadPattern) {
+		return usage("correct migrations_pattern in the configuration", "%q is no pattern of file names: %w", d.Pattern, err)
+	}
+	return usage("check that the directory can be read", "read migrations directory %q: %w", d.Display, err)
+}
+
 func (d Directory) match(pattern string) ([]string, error) {
 	var names []string
 	err := doublestar.GlobWalk(d.FS, pattern, func(path string, entry fs.DirEntry) error {
@@ -179,7 +187,7 @@ func (d Directory) NextName(title string) (string, error) {
 	highest := 0.0
 	names, err := d.match(d.Pattern)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return "", usage("check that the directory can be read", "read migrations directory %q: %w", d.Display, err)
+		return "", d.unlisted(err)
 	}
 	for _, name := range names {
 		if n, ok := leadingNumber(name); ok {
