@@ -240,6 +240,15 @@ func TestWrongFlagsInJSON(t *testing.T) {
 	}
 }
 
+// Whether a migration works is not for doctor to say, and a rehearsal of a remote one reads rows.
+func TestDoctorTriesNothing(t *testing.T) {
+	files := sample()
+	files["migrations/0003_bad.sql"] = "DROP TABLE nowhere;"
+	workspace(t, files)
+	d1rewind(nil, "doctor").want(t, 0, "ok    ledger: 0 applied, 3 pending")
+	d1rewind(nil, "status").want(t, 1, "no such table: nowhere")
+}
+
 func TestCorruptDatabase(t *testing.T) {
 	dir := workspace(t, sample())
 	d1rewind(nil, "migrate", "--to", "0001_users.sql").want(t, 0)

@@ -245,6 +245,10 @@ func (j *job) wireEngine(r *report.Report, configDir string) error {
 // wireRehearsal says how the engine tries what is pending, and what it does with what that finds.
 func (j *job) wireRehearsal() error {
 	s := j.settings
+	j.engine.Hazards, j.engine.Drift = migration.Policy(s["hazards"]), migration.Policy(s["drift"])
+	if !lookup("rehearse").appliesTo(j.command) {
+		return nil
+	}
 	limit, _ := parseSize("rehearse-limit", s["rehearse-limit"]) // resolve has checked it
 	if s["rehearse"] == "data" && j.remote != nil && j.event.Stranger {
 		return &migration.Problem{Kind: migration.Refused, Err: errors.New("rehearse: data copies all rows to the runner, and this run may be on behalf of a pull request from a fork, whose SQL would run on them"),
@@ -266,11 +270,8 @@ func (j *job) wireRehearsal() error {
 	case j.database != nil:
 		j.engine.Rehearse = rehearsal.Local(j.database, how)
 	}
-	j.engine.Hazards, j.engine.Drift = migration.Policy(s["hazards"]), migration.Policy(s["drift"])
-	if j.command == "migrate" || j.command == "status" {
-		j.engine.Replay = func(ctx context.Context, live migration.Schema, applied []migration.Migration) migration.Drift {
-			return rehearsal.Replay(ctx, live, applied, j.notOurs()...)
-		}
+	j.engine.Replay = func(ctx context.Context, live migration.Schema, applied []migration.Migration) migration.Drift {
+		return rehearsal.Replay(ctx, live, applied, j.notOurs()...)
 	}
 	return nil
 }
