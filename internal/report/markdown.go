@@ -96,6 +96,19 @@ type part struct {
 	fold  bool // where the rows stand that are not shown at once
 }
 
+// When the parts give way, see part.gives.
+const (
+	givesTable = iota + 1
+	givesFacts
+	givesHazards
+	givesInfos
+	givesRows
+	givesChanges
+	givesTimings
+	givesSQL
+	givesPicture
+)
+
 // shorten lets parts give way until they fit into room (0: any), and returns what is left and
 // whether any gave way.
 func shorten(parts []part, room int) (left int, gave bool) {

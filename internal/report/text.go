@@ -146,6 +146,101 @@ func (r Report) listed() []listedMigration {
 	return list
 }
 
+// hazardsListed is how many hazards a terminal shows one by one, infosListed how many infos.
+const (
+	hazardsListed = 60
+	infosListed   = 3
+)
+
+// findingsText is what a person at a terminal sees of the findings.
+func (r Report) findingsText(paint func(colourCode, string) string) string {
+	var b strings.Builder
+	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
+	r.hazardsText(line, paint)
+	if d := r.Result.Drift; d.State == drifted {
+		line("%s the database is not what the applied migrations produce", paint(yellow, "drift: "))
+		for _, c := range d.Differences[:min(changesListed, len(d.Differences))] {
+			line("        %s", Printable(c.InDatabase()))
+		}
+		if more := len(d.Differences) - changesListed; more > 0 {
+			line("        and %d more", more)
+		}
+		if text := r.cosmetic(); text != "" {
+			line("        %s", text)
+		}
+	}
+	if text := r.copied(); text != "" {
+		line("%s", text)
+	}
+	affected := r.affected()
+	if len(affected) > 0 {
+		line("rows:")
+	}
+	for _, t := range affected[:min(changesListed, len(affected))] {
+		text := fmt.Sprintf("%s: %s → %s", Printable(t.Name), rowcount(t.Before), rowcount(t.After))
+		if e := effects(t); e != "" {
+			text += ", " + paint(red, e)
+		}
+		line("  %s", text)
+	}
+	if more := len(affected) - changesListed; more > 0 {
+		line("  and %s more", migration.Count(more, "table"))
+	}
+	changes := r.Result.Rehearsal.Changes
+	if len(changes) > 0 {
+		line("schema: %s", Printable(r.changeCounts()))
+	}
+	if len(changes) <= changesListed {
+		for _, c := range changes {
+			line("  %s %s", changeSign(c.What), Printable(c.String()))
+		}
+	}
+	for _, t := range r.slowest(3, slow) {
+		line("slow on the copy: %s took %s for %s", Printable(place(r.repositoryPath(t.File), t.Line)), seconds(t.Took), countRows(t.Rows))
+	}
+	if text := r.estimated(); text != "" && !r.fits() {
+		line("%s the run %s", paint(yellow, "note:"), Printable(text))
+	}
+	return b.String()
+}
+
+// hazardsText has a line for each hazard, and one for those that are too many, or infos.
+func (r Report) hazardsText(line func(string, ...any), paint func(colourCode, string) string) {
+	hazards := r.shownHazards()
+	infos := slices.IndexFunc(hazards, func(h migration.Hazard) bool { return h.Severity == migration.SeverityInfo })
+	var more, folded []migration.Hazard
+	if infos >= 0 && len(hazards)-infos > infosListed {
+		hazards, folded = hazards[:infos], hazards[infos:]
+	}
+	if len(hazards) > hazardsListed {
+		hazards, more = hazards[:hazardsListed], hazards[hazardsListed:]
+	}
+	for _, h := range hazards {
+		colour, severity, advice := red, "error: ", h.Advice
+		switch weight(h) {
+		case 1:
+			colour, severity = yellow, "warn:  "
+		case 2:
+			colour, severity = cyan, "allowed:"
+		case 3:
+			colour, severity = cyan, "info:  "
+		}
+		if h.Allowed != "" {
+			advice = "allowed: " + h.Allowed
+		}
+		line("%s %s", paint(colour, severity), Printable(strings.TrimPrefix(fmt.Sprintf("%s  %s: %s", place(h.File, h.Line), h.Code, h.Message), "  ")))
+		if advice != "" {
+			line("        %s", Printable(advice))
+		}
+	}
+	if len(more) > 0 {
+		line("        and %d more: %s (%s)", len(more), byCode(more), r.allHazards(plain))
+	}
+	if len(folded) > 0 {
+		line("%s %s (%s)", paint(cyan, "info:  "), byCode(folded), r.allHazards(plain))
+	}
+}
+
 type colourCode string
 
 const (
