@@ -2,10 +2,13 @@ package wrangler_test
 
 import (
 	"errors"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"unicode"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -583,6 +586,11 @@ func FuzzLoad(f *testing.F) {
 		f.Add([]byte(text))
 	}
 	dir := f.TempDir()
+	shown := func(t *testing.T, err error) {
+		if e, ok := errors.AsType[*wrangler.ConfigError](err); err != nil && (!ok || e.Hint == "" || strings.ContainsFunc(e.Error()+e.Hint, func(r rune) bool { return !unicode.IsPrint(r) })) {
+			t.Errorf("error %q (%T)", err, err)
+		}
+	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		for _, name := range []string{"wrangler.json", "wrangler.jsonc", "wrangler.toml"} {
 			file := filepath.Join(dir, name)
@@ -590,14 +598,16 @@ func FuzzLoad(f *testing.F) {
 				t.Fatal(err)
 			}
 			c, err := wrangler.Load(file)
-			if err != nil {
-				_ = err.Error()
+			if shown(t, err); err != nil {
 				continue
 			}
-			for env := range c.Env {
-				_, _ = wrangler.Resolve(c, wrangler.Selection{Environment: env})
+			for _, env := range append(slices.Collect(maps.Keys(c.Env)), "local", "nowhere") {
+				target, err := wrangler.Resolve(c, wrangler.Selection{Environment: env})
+				if shown(t, err); err == nil {
+					_, _, err = target.Database.Migrations()
+					shown(t, err)
+				}
 			}
-			_, _ = wrangler.Resolve(c, wrangler.Selection{Environment: "local"})
 		}
 	})
 }
