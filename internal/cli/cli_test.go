@@ -229,6 +229,15 @@ func TestCreate(t *testing.T) {
 	d1rewind(nil, "create", "orders").want(t, 1, "0002_orders.sql", "nothing of that name is in it")
 }
 
+func TestNothingIsMeant(t *testing.T) {
+	for _, args := range [][]string{{"--format", "json"}, {"status", "--title"}} {
+		r := d1rewind(nil, args...)
+		if r.want(t, 2, "there is no", "d1-rewind help lists"); strings.Contains(r.stdout+r.stderr, "did you mean") {
+			t.Errorf("%v: a guess that is none:\n%s", args, r.stderr)
+		}
+	}
+}
+
 func TestWrongFlagsInJSON(t *testing.T) {
 	for _, args := range [][]string{{"status", "--format", "json", "--bogus"}, {"status", "--bogus", "--format=json"}, {"status", "--format", "json", "--to", "x"}, {"statsu", "--format", "json"},
 		{"status", "", "--format", "json"}, {"status", "--environment", "", "--format", "json"}, {"status", "--rehearse-limit", "x", "--format", "json"}, {"status", "--pull-request", "x", "--format", "json"}} {

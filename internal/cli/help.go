@@ -110,5 +110,5 @@ func unknownCommand(name string) error {
 	for _, c := range commands {
 		names = append(names, c.name)
 	}
-	return &usageError{fmt.Sprintf("there is no command %q", name), "did you mean " + nearest(name, names) + "? d1-rewind help lists all"}
+	return &usageError{fmt.Sprintf("there is no command %q", name), meant(name, "", names) + "d1-rewind help lists all"}
 }

@@ -143,7 +143,7 @@ func wrongFlag(err error, args []string) error {
 		name, isFlag := strings.CutPrefix(arg, "--")
 		name, _, _ = strings.Cut(name, "=")
 		if o := lookup(name); isFlag && o.name == "" && name != "" {
-			return &usageError{fmt.Sprintf("there is no option --%s", name), "did you mean --" + nearest(name, flagNames()) + "? " + next}
+			return &usageError{fmt.Sprintf("there is no option --%s", name), meant(name, "--", flagNames()) + next}
 		} else if isFlag && o.inputOnly && o.env == "" {
 			return &usageError{fmt.Sprintf("--%s is an input of the action; here the command says it", name), next}
 		} else if isFlag && o.inputOnly {
@@ -183,11 +183,15 @@ func flagNames() []string {
 	return names
 }
 
-// nearest returns the candidate that takes the fewest edits.
-func nearest(word string, candidates []string) string {
-	return slices.MinFunc(candidates, func(a, b string) int {
-		return levenshtein.ComputeDistance(word, a) - levenshtein.ComputeDistance(word, b)
-	})
+// meant asks for the candidate that takes the fewest edits, prefix in front of it; "" where hardly
+// a letter would stay.
+func meant(word, prefix string, candidates []string) string {
+	edits := func(candidate string) int { return levenshtein.ComputeDistance(word, candidate) }
+	near := slices.MinFunc(candidates, func(a, b string) int { return edits(a) - edits(b) })
+	if edits(near) > len(word)/2 {
+		return ""
+	}
+	return "did you mean " + prefix + near + "? "
 }
 
 // resolve gives every option its value: flag or input, then the environment variable,
