@@ -251,14 +251,13 @@ func belongings(l *sqlite.Look) ([]migration.Object, error) {
 
 // counted compares the numbers of rows.
 func (t *trial) counted(l *sqlite.Look) error {
-	rows, err := l.Query("SELECT name FROM pragma_table_list WHERE schema = 'main' AND type IN ('table', 'virtual')")
+	tables, err := tableNames(l)
 	if err != nil {
 		return err
 	}
 	names := map[string]string{}
-	for _, v := range rows.Values {
-		name := fmt.Sprint(v[0])
-		if !t.own(name) && !system(name) {
+	for name := range tables {
+		if !t.own(name) {
 			names[strings.ToLower(name)] = name
 		}
 	}

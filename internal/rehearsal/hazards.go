@@ -247,7 +247,7 @@ func (t *trial) liveColumn(table, column string) bool {
 
 // reshaped follows tables and columns through statements that make, alter and drop them.
 func (t *trial) reshaped(l *sqlite.Look, events []sqlite.Event, w work, at place, sql string) error {
-	tables, err := t.names(l)
+	tables, err := tableNames(l)
 	if err != nil {
 		return err
 	}
@@ -264,51 +264,37 @@ func (t *trial) reshaped(l *sqlite.Look, events []sqlite.Event, w work, at place
 	}
 	gone, added := "", ""
 	for name := range t.origin {
-		if _, there := tables[name]; !there {
+		if !tables[name] {
 			gone = name
 		}
 	}
 	for name := range tables {
 		if _, known := t.origin[name]; !known {
 			added = name
+			t.origin[name] = ""
 		}
 	}
+	live := t.origin[gone]
+	delete(t.origin, gone)
 	switch {
-	case w.alters && gone != "" && added != "":
-		t.origin[added] = t.origin[gone]
-		delete(t.origin, gone)
+	case gone == "":
+	case w.alters && added != "":
+		t.origin[added] = live
 		t.follow(gone, added)
 		t.gone[strings.ToLower(gone)] = at
-		if live := t.origin[added]; live != "" {
+		if live != "" {
 			t.renames = append(t.renames, removal{place: at, live: live, to: added})
 		}
-	case w.drops && gone != "":
-		if live := t.origin[gone]; live != "" {
-			t.drops = append(t.drops, removal{place: at, live: live, rows: t.mark.rows, copied: t.mark.copied, values: t.mark.values})
-		}
-		delete(t.origin, gone)
+	case w.drops:
 		t.gone[strings.ToLower(gone)] = at
-		if live := t.drops; len(live) > 0 && live[len(live)-1].place == at {
-			t.follow(gone, live[len(live)-1].live) // under which name it counts
+		if live != "" {
+			t.drops = append(t.drops, removal{place: at, live: live, rows: t.mark.rows, copied: t.mark.copied, values: t.mark.values})
+			t.follow(gone, live) // under which name it counts
 		}
-	default:
-		if added != "" {
-			t.origin[added] = ""
-		}
-	}
-	for name := range t.origin { // with a virtual table go its shadow tables
-		if _, there := tables[name]; !there {
-			delete(t.origin, name)
-		}
-	}
-	for key := range t.trust {
-		if _, there := t.origin[t.named(key)]; !there {
-			delete(t.trust, key)
-		}
-	}
-	for name := range tables {
-		if _, known := t.origin[name]; !known {
-			t.origin[name] = ""
+		for _, name := range []string{gone, live} {
+			if _, there := t.origin[t.named(name)]; !there {
+				delete(t.trust, strings.ToLower(name))
+			}
 		}
 	}
 	for _, e := range events {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -256,14 +257,12 @@ func (t *trial) begin(l *sqlite.Look) (err error) {
 	if t.start, err = readModel(l.Query, t.plan.Ledger, migration.JournalTable); err != nil {
 		return err
 	}
-	tables, err := texts(l, "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type IN ('table', 'virtual')")
+	tables, err := tableNames(l)
 	if err != nil {
 		return err
 	}
-	for _, name := range tables {
-		if !system(name) {
-			t.origin[name] = name
-		}
+	for name := range tables {
+		t.origin[name] = name
 	}
 	columns, err := l.Query("SELECT l.name, x.name FROM pragma_table_list AS l, pragma_table_xinfo(l.name) AS x WHERE l.schema = 'main' AND l.type IN ('table', 'virtual')")
 	if err != nil {
@@ -482,15 +481,21 @@ func (t *trial) values(l *sqlite.Look, table string) error {
 	return nil
 }
 
-// names returns the tables that there are.
-func (t *trial) names(l *sqlite.Look) (map[string]bool, error) {
-	tables, err := texts(l, "SELECT name FROM sqlite_schema WHERE type = 'table'")
-	names := map[string]bool{}
-	for _, name := range tables {
+// tableNames returns the tables that there are, but for those in which virtual ones keep their
+// content: these come, go and change their names with them.
+func tableNames(l *sqlite.Look) (map[string]bool, error) {
+	rows, err := l.Query("SELECT name, CASE rootpage WHEN 0 THEN sql END FROM sqlite_schema WHERE type = 'table'")
+	names, hidden := map[string]bool{}, map[string]bool{}
+	for _, v := range rows.Values {
+		name := text(v[0])
 		if !system(name) {
 			names[name] = true
 		}
+		for _, shadow := range shadows(name, text(v[1])) {
+			hidden[shadow] = true
+		}
 	}
+	maps.DeleteFunc(names, func(name string, _ bool) bool { return hidden[fold(name)] })
 	return names, err
 }
 
