@@ -148,12 +148,12 @@ func (c *copier) choose(schema migration.Schema, wanted []string) ([]*copyTable,
 	var own []string // what the names of the tables begin with that belong to a virtual one
 	for _, o := range schema {
 		if o.Type == "table" && (wanted == nil || containsName(wanted, o.Name)) {
-			own = append(own, strings.ToLower(o.Name)+"_")
+			own = append(own, fold(o.Name)+"_")
 		}
 	}
 	var tables []*copyTable
 	for _, s := range stored {
-		belongs := func(prefix string) bool { return s.Shadow && strings.HasPrefix(strings.ToLower(s.Name), prefix) }
+		belongs := func(prefix string) bool { return s.Shadow && strings.HasPrefix(fold(s.Name), prefix) }
 		switch {
 		case wanted != nil && !containsName(wanted, s.Name) && !slices.ContainsFunc(own, belongs):
 		case len(s.Key) == 0:
@@ -167,7 +167,7 @@ func (c *copier) choose(schema migration.Schema, wanted []string) ([]*copyTable,
 }
 
 func containsName(names []string, name string) bool {
-	return slices.ContainsFunc(names, func(n string) bool { return strings.EqualFold(n, name) })
+	return slices.ContainsFunc(names, func(n string) bool { return fold(n) == fold(name) })
 }
 
 func (c *copier) bookmark(ctx context.Context) (migration.Bookmark, error) {

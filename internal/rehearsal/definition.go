@@ -500,17 +500,5 @@ func isNumber(t statement.Token) bool {
 	return t.Kind == statement.Word && t.Text[0] >= '0' && t.Text[0] <= '9'
 }
 
-// fold writes a name as SQLite compares it: only ASCII letters have a case.
-func fold(s string) string {
-	for i := range len(s) {
-		if 'A' <= s[i] && s[i] <= 'Z' {
-			return strings.Map(func(r rune) rune {
-				if 'A' <= r && r <= 'Z' {
-					return r + 'a' - 'A'
-				}
-				return r
-			}, s)
-		}
-	}
-	return s
-}
+// fold writes a name as SQLite compares it.
+var fold = statement.Fold

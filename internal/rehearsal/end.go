@@ -28,7 +28,7 @@ func (t *trial) settle(l *sqlite.Look) error {
 		}
 		one.hazard.Severity = one.severity
 		// One row is put back by any other: there have to be rows that somebody kept.
-		kept := t.facts.complete || t.refilled[strings.ToLower(one.table)]
+		kept := t.facts.complete || t.refilled[fold(one.table)]
 		if err == nil && now >= one.before && one.before > 0 && kept {
 			one.hazard.Severity = migration.SeverityInfo
 			one.hazard.Message += "; at the end of the migration as many are there as before"
@@ -80,7 +80,7 @@ func (t *trial) lost(l *sqlite.Look) {
 		if _, there := t.origin[t.named(one.table)]; !there {
 			continue // meant to go: see removed
 		}
-		if _, live := t.liveColumns[strings.ToLower(one.table)]; one.made && !live {
+		if _, live := t.liveColumns[fold(one.table)]; one.made && !live {
 			continue // it is no table of the live database's, under whatever name
 		}
 		if one.back {
@@ -102,7 +102,7 @@ func (t *trial) removed(l *sqlite.Look) error {
 		if slices.Contains(slices.Collect(maps.Values(t.origin)), d.live) {
 			continue // it lives on under another name
 		}
-		if before := t.before[strings.ToLower(d.live)]; before.Known && before.Rows > d.rows.Rows {
+		if before := t.before[fold(d.live)]; before.Known && before.Rows > d.rows.Rows {
 			d.rows = before // the run had emptied it
 		}
 		severity := migration.SeverityError
@@ -128,7 +128,7 @@ func (t *trial) removed(l *sqlite.Look) error {
 		if err != nil {
 			return err
 		}
-		if n == 0 && t.liveViews[strings.ToLower(v.live)] {
+		if n == 0 && t.liveViews[fold(v.live)] {
 			t.add(migration.CodeDropView, migration.SeverityWarning, v.place, fmt.Sprintf("drops the view %s, which the running Worker may read", v.live), "drop it when no deployed Worker reads it")
 		}
 	}
@@ -142,7 +142,7 @@ func (t *trial) rebuilt(l *sqlite.Look, d removal) error {
 	if err != nil {
 		return err
 	}
-	if f := t.facts.tables[strings.ToLower(d.live)]; f.rest && f.rows.Known {
+	if f := t.facts.tables[fold(d.live)]; f.rest && f.rows.Known {
 		t.add(migration.CodeNotJudged, migration.SeverityInfo, d.place, fmt.Sprintf("rebuilds %s (%s): whether the new one gets all of its rows was not looked at", d.live, count(f.rows)), t.witness+" knows")
 	}
 	if rows < d.copied {
@@ -154,13 +154,13 @@ func (t *trial) rebuilt(l *sqlite.Look, d removal) error {
 		return err
 	}
 	var lost []string
-	for _, c := range t.liveColumns[strings.ToLower(d.live)] {
-		if !slices.ContainsFunc(now, func(n string) bool { return strings.EqualFold(n, c) }) {
+	for _, c := range t.liveColumns[fold(d.live)] {
+		if !containsName(now, c) {
 			lost = append(lost, c)
 		}
 	}
 	for _, c := range lost {
-		t.gone[strings.ToLower(c)] = d.place
+		t.gone[fold(c)] = d.place
 		t.dropColumn(d.live, c, d.place, d.values[c])
 	}
 	objects, err := belongings(l)
@@ -168,19 +168,19 @@ func (t *trial) rebuilt(l *sqlite.Look, d removal) error {
 		return err
 	}
 	for _, o := range t.objects {
-		if !strings.EqualFold(o.Table, d.live) || t.dropped[strings.ToLower(o.Name)] {
+		if fold(o.Table) != fold(d.live) || t.dropped[fold(o.Name)] {
 			continue
 		}
-		if slices.ContainsFunc(objects, func(n migration.Object) bool { return n.Type == o.Type && strings.EqualFold(n.Name, o.Name) }) {
+		if slices.ContainsFunc(objects, func(n migration.Object) bool { return n.Type == o.Type && fold(n.Name) == fold(o.Name) }) {
 			continue
 		}
 		if slices.ContainsFunc(lost, func(c string) bool {
-			return slices.Contains(statement.Normalize(o.SQL), strings.ToLower(c)) || slices.Contains(statement.Normalize(o.SQL), quoteName(c))
+			return slices.Contains(statement.Normalize(o.SQL), fold(c)) || slices.Contains(statement.Normalize(o.SQL), quoteName(c))
 		}) {
 			continue // it goes with its column
 		}
 		if slices.ContainsFunc(objects, func(n migration.Object) bool {
-			return n.Type == o.Type && strings.EqualFold(n.Table, name) && sameButName(n, o)
+			return n.Type == o.Type && fold(n.Table) == fold(name) && sameButName(n, o)
 		}) {
 			continue
 		}
@@ -193,7 +193,7 @@ func (t *trial) rebuilt(l *sqlite.Look, d removal) error {
 // sameButName tells whether two indexes or triggers differ in nothing but how they are called.
 func sameButName(a, b migration.Object) bool {
 	rest := func(o migration.Object) []string {
-		return slices.DeleteFunc(statement.Normalize(canonical(o.SQL)), func(w string) bool { return strings.EqualFold(strings.Trim(w, `"`), o.Name) })
+		return slices.DeleteFunc(statement.Normalize(canonical(o.SQL)), func(w string) bool { return fold(strings.Trim(w, `"`)) == fold(o.Name) })
 	}
 	return slices.Equal(rest(a), rest(b))
 }
@@ -258,7 +258,7 @@ func (t *trial) counted(l *sqlite.Look) error {
 	names := map[string]string{}
 	for name := range tables {
 		if !t.own(name) {
-			names[strings.ToLower(name)] = name
+			names[fold(name)] = name
 		}
 	}
 	for key, name := range t.touched {
@@ -297,7 +297,7 @@ func (t *trial) exercise(l *sqlite.Look, made map[string]place) (map[string]stri
 	broken := map[string]string{}
 	for _, v := range rows.Values {
 		name, kind := fmt.Sprint(v[0]), fmt.Sprint(v[1])
-		if t.own(name) || system(name) || strings.HasPrefix(strings.ToLower(name), "_cf_") {
+		if t.own(name) || system(name) || strings.HasPrefix(fold(name), "_cf_") {
 			continue
 		}
 		column := ""
@@ -344,7 +344,7 @@ func (t *trial) probed(l *sqlite.Look, name string, probes []string) {
 		return
 	}
 	for _, v := range objects.Values {
-		at, made := t.made[strings.ToLower(fmt.Sprint(v[0]))]
+		at, made := t.made[fold(fmt.Sprint(v[0]))]
 		sql := fmt.Sprint(v[1])
 		if !made {
 			continue
@@ -386,7 +386,7 @@ func (t *trial) nowBroken(broken map[string]string) {
 // culprit is the statement to blame: the one that made what is broken, that removed what the
 // message misses, or the last that changed the schema.
 func (t *trial) culprit(kind, name, why string) place {
-	if at, ok := t.made[strings.ToLower(name)]; ok && kind == "view" {
+	if at, ok := t.made[fold(name)]; ok && kind == "view" {
 		return at
 	}
 	missing := ""
@@ -400,15 +400,15 @@ func (t *trial) culprit(kind, name, why string) place {
 			break
 		}
 	}
-	if at, ok := t.gone[strings.ToLower(missing)]; ok && missing != "" {
+	if at, ok := t.gone[fold(missing)]; ok && missing != "" {
 		return at
 	}
 	for _, o := range t.triggersOf(name) {
-		if at, ok := t.made[strings.ToLower(o)]; ok {
+		if at, ok := t.made[fold(o)]; ok {
 			return at
 		}
 	}
-	if at, ok := t.made[strings.ToLower(name)]; ok {
+	if at, ok := t.made[fold(name)]; ok {
 		return at
 	}
 	return t.lastChange
@@ -444,22 +444,22 @@ func (t *trial) orphaned(l *sqlite.Look) error {
 		if n <= 0 {
 			continue
 		}
-		at, ok := t.written[strings.ToLower(table)]
-		if gone, dropped := t.gone[strings.ToLower(parent)]; dropped {
+		at, ok := t.written[fold(table)]
+		if gone, dropped := t.gone[fold(parent)]; dropped {
 			at, ok = gone, true
 		}
 		if !ok {
-			if at, ok = t.written[strings.ToLower(parent)]; !ok {
+			if at, ok = t.written[fold(parent)]; !ok {
 				at = t.lastChange
 			}
 		}
 		if t.mayLead(table, parent) {
-			if !t.unjudged[strings.ToLower(table)] { // or it was said
+			if !t.unjudged[fold(table)] { // or it was said
 				t.add(migration.CodeNotJudged, migration.SeverityInfo, at, fmt.Sprintf("rows of %s refer to rows of %s that the copy does not have", table, parent), t.witness+" knows")
 			}
 			continue
 		}
-		if i := slices.IndexFunc(t.tables, func(o migration.Table) bool { return strings.EqualFold(o.Name, table) }); i >= 0 && t.facts.complete {
+		if i := slices.IndexFunc(t.tables, func(o migration.Table) bool { return fold(o.Name) == fold(table) }); i >= 0 && t.facts.complete {
 			t.tables[i].Orphans += n
 		}
 		t.add(migration.CodeOrphans, migration.SeverityError, at, fmt.Sprintf("leaves %s of %s with a foreign key to %s that leads nowhere", migration.Count(int(n), "row"), table, parent),

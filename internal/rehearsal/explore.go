@@ -69,11 +69,11 @@ func (e *explorer) End(*sqlite.Look) error { return nil }
 
 // touch notes a table of the live database.
 func (e *explorer) touch(table string) {
-	if strings.EqualFold(table, e.plan.Ledger) || strings.EqualFold(table, migration.JournalTable) {
+	if fold(table) == fold(e.plan.Ledger) || fold(table) == fold(migration.JournalTable) {
 		return
 	}
-	live := slices.ContainsFunc(e.plan.Schema, func(o migration.Object) bool { return o.Type == "table" && strings.EqualFold(o.Name, table) })
-	if live && !slices.ContainsFunc(e.touched, func(t string) bool { return strings.EqualFold(t, table) }) {
+	live := slices.ContainsFunc(e.plan.Schema, func(o migration.Object) bool { return o.Type == "table" && fold(o.Name) == fold(table) })
+	if live && !containsName(e.touched, table) {
 		e.touched = append(e.touched, table)
 	}
 }

@@ -54,7 +54,7 @@ func (t *trial) pragmas(l *sqlite.Look, events []sqlite.Event, at place) {
 		if e.Action != sqlite.Pragma || e.Detail == "" {
 			continue
 		}
-		switch on := isOn(e.Detail); strings.ToLower(e.Object) {
+		switch on := isOn(e.Detail); fold(e.Object) {
 		case "foreign_keys":
 			if t.imports && !on {
 				t.add(migration.CodeForeignKeysPragma, migration.SeverityWarning, at, "the import endpoint is reported to obey PRAGMA foreign_keys = OFF, unlike the rest of D1 and this rehearsal: what ON DELETE would do here, it may not do there",
@@ -95,12 +95,12 @@ func (t *trial) foreignKeys(l *sqlite.Look, w work, at place, sql string) {
 	_, all := statement.Sweeping(sql)
 	for _, c := range t.mark.children {
 		live := t.live(c.table)
-		now, unchanged := t.counts[strings.ToLower(c.table)][c.column]
+		now, unchanged := t.counts[fold(c.table)][c.column]
 		if !unchanged {
 			now, _ = integer(l, t.counting(c.table, c.column)) // a table that is gone has none
 		}
 		lost := c.count - now
-		known, sampled := t.facts.tables[strings.ToLower(live)]
+		known, sampled := t.facts.tables[fold(live)]
 		certain := w.drops || all
 		if lost <= 0 && sampled && w.drops && known.rest && known.rows.Known {
 			t.add(migration.CodeNotJudged, migration.SeverityInfo, at, fmt.Sprintf("dropping %s may change rows of %s (%s), which refer to it; the one on the copy does not", w.target, c.table, count(known.rows)), t.witness+" knows")
@@ -164,7 +164,7 @@ func upTo(r migration.Rowcount, exact bool) string {
 }
 
 func (t *trial) effect(table string) *effect {
-	key := strings.ToLower(table)
+	key := fold(table)
 	if t.effects[key] == nil {
 		t.effects[key] = &effect{}
 	}
@@ -179,7 +179,7 @@ func (t *trial) sweeping(w work, at place, sql string) {
 		return
 	}
 	rows := migration.Rowcount{Rows: t.mark.swept, Known: true}
-	if f, ok := t.facts.tables[strings.ToLower(live)]; ok {
+	if f, ok := t.facts.tables[fold(live)]; ok {
 		rows = f.rows
 	}
 	if rows.Known && rows.Rows == 0 {
@@ -213,8 +213,8 @@ func (t *trial) unseen(w work, at place) {
 	slices.Sort(tables)
 	for _, table := range append(tables, w.target) {
 		live := t.live(table)
-		f := t.facts.tables[strings.ToLower(live)]
-		if live == "" || !f.rest || w.actsOn(table) && !strings.EqualFold(table, w.target) {
+		f := t.facts.tables[fold(live)]
+		if live == "" || !f.rest || w.actsOn(table) && fold(table) != fold(w.target) {
 			continue
 		}
 		ran := "ran on one row of " + table + ", which has " + count(f.rows)
@@ -222,7 +222,7 @@ func (t *trial) unseen(w work, at place) {
 			ran = "ran without the rows of " + table
 		}
 		switch {
-		case !strings.EqualFold(table, w.target), !w.replaces && (len(w.updates) > 0 || w.deletes):
+		case fold(table) != fold(w.target), !w.replaces && (len(w.updates) > 0 || w.deletes):
 			t.add(migration.CodeNotJudged, migration.SeverityInfo, at, ran, t.witness+" knows")
 			return
 		case w.replaces, !f.rows.Known:
@@ -242,7 +242,7 @@ func (t *trial) hasKey(table string) bool {
 
 // liveColumn tells whether a table of the live database has a column.
 func (t *trial) liveColumn(table, column string) bool {
-	return slices.ContainsFunc(t.liveColumns[strings.ToLower(table)], func(c string) bool { return strings.EqualFold(c, column) })
+	return containsName(t.liveColumns[fold(table)], column)
 }
 
 // reshaped follows tables and columns through statements that make, alter and drop them.
@@ -281,19 +281,19 @@ func (t *trial) reshaped(l *sqlite.Look, events []sqlite.Event, w work, at place
 	case w.alters && added != "":
 		t.origin[added] = live
 		t.follow(gone, added)
-		t.gone[strings.ToLower(gone)] = at
+		t.gone[fold(gone)] = at
 		if live != "" {
 			t.renames = append(t.renames, removal{place: at, live: live, to: added})
 		}
 	case w.drops:
-		t.gone[strings.ToLower(gone)] = at
+		t.gone[fold(gone)] = at
 		if live != "" {
 			t.drops = append(t.drops, removal{place: at, live: live, rows: t.mark.rows, copied: t.mark.copied, values: t.mark.values})
 			t.follow(gone, live) // under which name it counts
 		}
 		for _, name := range []string{gone, live} {
 			if _, there := t.origin[t.named(name)]; !there {
-				delete(t.trust, strings.ToLower(name))
+				delete(t.trust, fold(name))
 			}
 		}
 	}
@@ -301,17 +301,17 @@ func (t *trial) reshaped(l *sqlite.Look, events []sqlite.Event, w work, at place
 		switch e.Action {
 		case sqlite.CreateView, sqlite.CreateTrig, sqlite.CreateTable, sqlite.CreateVirt:
 			if e.Inner == "" && !system(e.Object) {
-				t.made[strings.ToLower(e.Object)] = at
+				t.made[fold(e.Object)] = at
 			}
 		case sqlite.DropIndex, sqlite.DropTrig:
 			if !w.drops {
-				t.dropped[strings.ToLower(e.Object)] = true
+				t.dropped[fold(e.Object)] = true
 			}
 		case sqlite.DropView:
-			if _, again := t.gone[strings.ToLower(e.Object)]; again {
+			if _, again := t.gone[fold(e.Object)]; again {
 				continue
 			}
-			t.gone[strings.ToLower(e.Object)] = at
+			t.gone[fold(e.Object)] = at
 			t.views = append(t.views, removal{place: at, live: e.Object})
 		}
 	}
@@ -328,7 +328,7 @@ func (t *trial) reshaped(l *sqlite.Look, events []sqlite.Event, w work, at place
 
 // follow lets what is known of a table go on under its new name.
 func (t *trial) follow(from, to string) {
-	old, name := strings.ToLower(from), strings.ToLower(to)
+	old, name := fold(from), fold(to)
 	move(t.before, old, name)
 	move(t.written, old, name)
 	move(t.unjudged, old, name)
@@ -343,7 +343,7 @@ func (t *trial) follow(from, to string) {
 	}
 	for _, list := range [][]loss{t.losses, t.settled} {
 		for i := range list {
-			if strings.EqualFold(list[i].table, from) {
+			if fold(list[i].table) == fold(from) {
 				list[i].table = to
 			}
 		}
@@ -371,7 +371,7 @@ func (t *trial) altered(l *sqlite.Look, table string, at place) error {
 		if slices.Contains(now, c) {
 			continue
 		}
-		t.gone[strings.ToLower(c)] = at
+		t.gone[fold(c)] = at
 		switch {
 		case len(now) == len(before):
 			if t.liveColumn(live, c) {
@@ -388,7 +388,7 @@ func (t *trial) altered(l *sqlite.Look, table string, at place) error {
 
 func (t *trial) dropColumn(table, column string, at place, values int64) {
 	severity, has := migration.SeverityError, migration.Count(int(values), "value")
-	if f, sampled := t.facts.tables[strings.ToLower(table)]; sampled {
+	if f, sampled := t.facts.tables[fold(table)]; sampled {
 		values, has = f.rows.Rows, "the table has "+count(f.rows)
 	}
 	if values == 0 {
@@ -408,7 +408,7 @@ func conditional(sql string) (kind, name string, ok bool) {
 		if !isWord(tokens[i], "if") || !isWord(tokens[i+1], "not") || !isWord(tokens[i+2], "exists") {
 			continue
 		}
-		kind, name = strings.ToLower(tokens[i-1].Text), tokens[i+3].Text
+		kind, name = fold(tokens[i-1].Text), tokens[i+3].Text
 		if len(tokens) > i+5 && isSymbol(tokens[i+4], ".") {
 			name = tokens[i+5].Text
 		}
@@ -435,7 +435,7 @@ func (t *trial) noEffect(l *sqlite.Look, kind, name string, at place, sql string
 // indexed looks at a new index.
 func (t *trial) indexed(l *sqlite.Look, w work, at place) {
 	live := t.live(w.target)
-	f := t.facts.tables[strings.ToLower(live)]
+	f := t.facts.tables[fold(live)]
 	if live == "" || !f.rest {
 		return
 	}
@@ -537,7 +537,7 @@ func (t *trial) cost(s *sqlite.Trial, w work, at place, sql string) {
 			}
 		}
 		_, all := statement.Sweeping(sql)
-		if all || w.index != "" || w.drops || w.writes && !strings.EqualFold(source, live) && len(w.updates) == 0 || w.alters && t.mark.dropsColumn {
+		if all || w.index != "" || w.drops || w.writes && fold(source) != fold(live) && len(w.updates) == 0 || w.alters && t.mark.dropsColumn {
 			rows = t.rest(source)
 		}
 		t.estimate += float64(rows) / assumedRate
@@ -549,7 +549,7 @@ func (t *trial) cost(s *sqlite.Trial, w work, at place, sql string) {
 
 // rest is about how many rows a table of the live database has.
 func (t *trial) rest(table string) int64 {
-	if f, ok := t.facts.tables[strings.ToLower(t.live(table))]; ok {
+	if f, ok := t.facts.tables[fold(t.live(table))]; ok {
 		return max(f.most, f.rows.Rows)
 	}
 	return 0

@@ -107,7 +107,7 @@ func onRows(ctx context.Context, env migration.Environment, plan migration.Plan,
 	o.witness = ofNothing
 	known := facts{complete: len(result.partly) == 0, tables: map[string]fact{}}
 	for _, table := range result.partly {
-		known.tables[strings.ToLower(table)] = fact{rest: true}
+		known.tables[fold(table)] = fact{rest: true}
 	}
 	r, err := try(ctx, copied, plan, known, o)
 	r.Rows, r.Gaps = rows, append(r.Gaps, result.gaps...)
@@ -144,9 +144,7 @@ func concerned(ctx context.Context, plan migration.Plan, o Options) ([]string, e
 	if err != nil {
 		return nil, err
 	}
-	touched := func(name string) bool {
-		return slices.ContainsFunc(first.touched, func(t string) bool { return strings.EqualFold(t, name) })
-	}
+	touched := func(name string) bool { return containsName(first.touched, name) }
 	wanted := slices.Clone(first.touched)
 	for _, t := range tables {
 		for _, f := range t.foreign {

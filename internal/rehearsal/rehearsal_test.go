@@ -189,29 +189,49 @@ ALTER TABLE posts_new RENAME TO posts;`,
 // The tables in which an FTS5 index keeps its content are neither made nor dropped by themselves.
 func TestReshapedBesideAnIndex(t *testing.T) {
 	t.Parallel()
-	const schema = "CREATE TABLE notes(id INTEGER PRIMARY KEY, v); CREATE VIRTUAL TABLE f USING fts5(a)"
 	for sql, want := range map[string]string{
 		"ALTER TABLE notes RENAME TO labels;":                 "warning rename-table 1; tables labels",
 		"CREATE TABLE u(a);\nDROP TABLE f;":                   "error drop-table 2; tables f, u",
 		"CREATE TABLE u(a);\nALTER TABLE f RENAME TO g;":      "warning rename-table 2; tables g, u",
 		"DROP TABLE f; CREATE VIRTUAL TABLE f USING fts5(b);": "error drop-column 1, error drop-table 1; tables f",
 	} {
-		p := prepare(t, schema, "INSERT INTO notes VALUES (1, 'x'); INSERT INTO f VALUES ('x')", sql)
-		r, err := rehearsal.Local(p.database, rehearsal.Options{Limit: 1 << 30, Progress: func(string) {}})(t.Context(), p.plan)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var hazards, tables []string
-		for _, h := range r.Hazards {
-			hazards = append(hazards, fmt.Sprintf("%s %s %d", h.Severity, h.Code, h.Line))
-		}
-		slices.Sort(hazards)
-		for _, table := range r.Tables {
-			tables = append(tables, table.Name)
-		}
-		if got := strings.Join(hazards, ", ") + "; tables " + strings.Join(tables, ", "); got != want {
-			t.Errorf("%s: %s, want %s", sql, got, want)
-		}
+		p := prepare(t, "CREATE TABLE notes(id INTEGER PRIMARY KEY, v); CREATE VIRTUAL TABLE f USING fts5(a)", "INSERT INTO notes VALUES (1, 'x'); INSERT INTO f VALUES ('x')", sql)
+		p.says(t, want)
+	}
+}
+
+// Only ASCII letters have a case in SQLite's names.
+func TestNamesBeyondASCII(t *testing.T) {
+	t.Parallel()
+	for sql, want := range map[string]string{
+		"DROP TABLE ä;":        "error drop-table 1; tables ä",
+		"DROP TABLE Ä;":        "warning drop-table 1; tables Ä",
+		"DROP VIEW Übersicht;": "warning drop-view 1; tables ",
+		"DROP VIEW ÜBERsicht;": "warning drop-view 1; tables ",
+		"INSERT INTO ö(ö) VALUES (1), (2); DELETE FROM ö;": "error delete-all 1; tables ö",
+	} {
+		p := prepare(t, "CREATE TABLE Ä(id); CREATE TABLE ä(id); CREATE TABLE Ö(Ö); CREATE TABLE ö(ö); CREATE VIEW Übersicht AS SELECT 1", "INSERT INTO ä VALUES (1)", sql)
+		p.says(t, want)
+	}
+}
+
+// says holds a rehearsal on all rows against its hazards, and the tables that it names.
+func (p rehearsed) says(t *testing.T, want string) {
+	t.Helper()
+	r, err := rehearsal.Local(p.database, rehearsal.Options{Limit: 1 << 30, Progress: func(string) {}})(t.Context(), p.plan)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var hazards, tables []string
+	for _, h := range r.Hazards {
+		hazards = append(hazards, fmt.Sprintf("%s %s %d", h.Severity, h.Code, h.Line))
+	}
+	slices.Sort(hazards)
+	for _, table := range r.Tables {
+		tables = append(tables, table.Name)
+	}
+	if got := strings.Join(hazards, ", ") + "; tables " + strings.Join(tables, ", "); got != want {
+		t.Errorf("%s: %s, want %s", p.plan.Batch.Statements[0].SQL, got, want)
 	}
 }
 

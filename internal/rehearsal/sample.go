@@ -24,7 +24,7 @@ const generations = 4
 // a sample is one row of each table that a plan touches, as far as it has any, with the rows
 // that its foreign keys lead to.
 type sample struct {
-	tables map[string]fact // by name in lower case
+	tables map[string]fact // by folded name
 	rows   []sampleRow
 	gaps   []string
 }
@@ -81,7 +81,7 @@ func readSample(ctx context.Context, env migration.Environment, schema *sqlite.S
 	var ancestors func(t keyed, where string, depth int)
 	ancestors = func(t keyed, where string, depth int) {
 		for _, f := range t.foreign {
-			parent, ok := tables[strings.ToLower(f.to)]
+			parent, ok := tables[fold(f.to)]
 			if !ok || depth == 0 || slices.Contains(f.parent, quoteName("")) { // a key that leads to nothing
 				continue
 			}
@@ -92,7 +92,7 @@ func readSample(ctx context.Context, env migration.Environment, schema *sqlite.S
 	}
 	s := sample{tables: map[string]fact{}}
 	for _, name := range touched {
-		t, ok := tables[strings.ToLower(name)]
+		t, ok := tables[fold(name)]
 		if !ok || len(t.key) == 0 {
 			continue
 		}
@@ -104,7 +104,7 @@ func readSample(ctx context.Context, env migration.Environment, schema *sqlite.S
 	rows := len(queries)
 	for _, name := range counts {
 		most := "NULL"
-		if t := tables[strings.ToLower(name)]; t.rowid {
+		if t := tables[fold(name)]; t.rowid {
 			most = "(SELECT max(" + t.key[0] + ") FROM " + quoteName(name) + ")"
 		}
 		queries = append(queries, migration.Query{SQL: fmt.Sprintf("SELECT (SELECT count(*) FROM (SELECT 1 FROM %s LIMIT %d)), %s", quoteName(name), counted+1, most)})
@@ -126,7 +126,7 @@ func readSample(ctx context.Context, env migration.Environment, schema *sqlite.S
 		if i >= rows {
 			n, _ := a.Values[0][0].(int64)
 			most, _ := a.Values[0][1].(int64)
-			s.tables[strings.ToLower(counts[i-rows])] = fact{rows: migration.Rowcount{Rows: min(n, counted), Known: true, More: n > counted}, most: max(n, most), rest: n > 1}
+			s.tables[fold(counts[i-rows])] = fact{rows: migration.Rowcount{Rows: min(n, counted), Known: true, More: n > counted}, most: max(n, most), rest: n > 1}
 			continue
 		}
 		for _, v := range a.Values {
@@ -140,8 +140,8 @@ func readSample(ctx context.Context, env migration.Environment, schema *sqlite.S
 		}
 	}
 	for _, t := range tables {
-		if _, ok := s.tables[strings.ToLower(t.name)]; !ok {
-			s.tables[strings.ToLower(t.name)] = fact{rest: true} // nothing is known of it
+		if _, ok := s.tables[fold(t.name)]; !ok {
+			s.tables[fold(t.name)] = fact{rest: true} // nothing is known of it
 		}
 	}
 	return s, nil
@@ -206,7 +206,7 @@ func describe(ctx context.Context, m *sqlite.Scratch) (map[string]keyed, error) 
 	shadowed := map[string][]string{}
 	for _, v := range answers[0].Values {
 		name, column := fmt.Sprint(v[0]), fmt.Sprint(v[2])
-		key := strings.ToLower(name)
+		key := fold(name)
 		t := tables[key]
 		t.name, t.rowid = name, v[1] == int64(0)
 		if hidden := v[3] == int64(2) || v[3] == int64(3); !hidden {
@@ -218,7 +218,7 @@ func describe(ctx context.Context, m *sqlite.Scratch) (map[string]keyed, error) 
 			}
 			primary[key][pk] = column
 		}
-		shadowed[key] = append(shadowed[key], strings.ToLower(column))
+		shadowed[key] = append(shadowed[key], fold(column))
 		tables[key] = t
 	}
 	for key, t := range tables {
@@ -240,7 +240,7 @@ func describe(ctx context.Context, m *sqlite.Scratch) (map[string]keyed, error) 
 	}
 	last := ""
 	for _, v := range answers[1].Values {
-		key := strings.ToLower(fmt.Sprint(v[0]))
+		key := fold(fmt.Sprint(v[0]))
 		t := tables[key]
 		id := key + "\x00" + fmt.Sprint(v[1])
 		if id != last {
@@ -251,7 +251,7 @@ func describe(ctx context.Context, m *sqlite.Scratch) (map[string]keyed, error) 
 		f.from = append(f.from, quoteName(fmt.Sprint(v[3])))
 		to, _ := v[4].(string)
 		if to == "" { // the parent's primary key
-			to = primary[strings.ToLower(f.to)][int64(len(f.from))]
+			to = primary[fold(f.to)][int64(len(f.from))]
 		}
 		f.parent = append(f.parent, quoteName(to))
 		tables[key] = t

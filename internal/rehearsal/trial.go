@@ -22,7 +22,7 @@ const patience = 2 * time.Minute
 // facts is what is known about the rows of the live database.
 type facts struct {
 	complete bool            // the copy has all rows
-	tables   map[string]fact // by name in lower case; of tables that the copy does not have whole
+	tables   map[string]fact // by folded name; of tables that the copy does not have whole
 	empty    map[int]bool    // statements, by index, that are refused on empty tables, too
 }
 
@@ -38,8 +38,8 @@ func (f *facts) unknown(schema migration.Schema) {
 		f.tables = map[string]fact{}
 	}
 	for _, o := range schema {
-		if _, known := f.tables[strings.ToLower(o.Name)]; o.Type == "table" && !known {
-			f.tables[strings.ToLower(o.Name)] = fact{rest: true}
+		if _, known := f.tables[fold(o.Name)]; o.Type == "table" && !known {
+			f.tables[fold(o.Name)] = fact{rest: true}
 		}
 	}
 }
@@ -102,7 +102,7 @@ func (c *clock) stop() {
 	}
 }
 
-// trial watches a plan run on a copy. Names of tables that are keys are in lower case.
+// trial watches a plan run on a copy. Names of tables that are keys are folded.
 type trial struct {
 	ctx     context.Context // of the calls of Watch
 	plan    migration.Plan
@@ -244,11 +244,11 @@ func (t *trial) doubted(what string) bool {
 
 // own tells whether a table is the ledger or the journal.
 func (t *trial) own(table string) bool {
-	return strings.EqualFold(table, t.plan.Ledger) || strings.EqualFold(table, migration.JournalTable)
+	return fold(table) == fold(t.plan.Ledger) || fold(table) == fold(migration.JournalTable)
 }
 
 func system(table string) bool {
-	lower := strings.ToLower(table)
+	lower := fold(table)
 	return strings.HasPrefix(lower, "sqlite_") || strings.HasPrefix(lower, "pragma_")
 }
 
@@ -272,7 +272,7 @@ func (t *trial) begin(l *sqlite.Look) (err error) {
 		return err
 	}
 	for _, v := range columns.Values {
-		table := strings.ToLower(fmt.Sprint(v[0]))
+		table := fold(fmt.Sprint(v[0]))
 		t.liveColumns[table] = append(t.liveColumns[table], fmt.Sprint(v[1]))
 	}
 	views, err := texts(l, "SELECT lower(name) FROM sqlite_schema WHERE type = 'view'")
@@ -356,7 +356,7 @@ func (t *trial) Before(l *sqlite.Look, s *sqlite.Trial) (err error) {
 		}
 	}
 	for _, c := range w.children {
-		key := strings.ToLower(c.table)
+		key := fold(c.table)
 		n, known := t.counts[key][c.column]
 		if !known {
 			if n, err = integer(l, t.counting(c.table, c.column)); err != nil {
@@ -382,7 +382,7 @@ func (t *trial) counting(table, column string) string {
 	if column == "" {
 		return "SELECT count(*) FROM " + quoteName(table)
 	}
-	key := strings.ToLower(table + "\x00" + column)
+	key := fold(table + "\x00" + column)
 	if sql, known := t.losing[key]; known {
 		return sql
 	}
@@ -398,7 +398,7 @@ func (t *trial) counting(table, column string) string {
 
 // count notes how many rows a table has, the first time that the run touches it.
 func (t *trial) count(l *sqlite.Look, table string) error {
-	key := strings.ToLower(table)
+	key := fold(table)
 	if _, known := t.before[key]; known || t.own(table) || system(table) {
 		return nil
 	}
@@ -406,7 +406,7 @@ func (t *trial) count(l *sqlite.Look, table string) error {
 	if !there || origin == "" {
 		return nil
 	}
-	if f, ok := t.facts.tables[strings.ToLower(origin)]; ok {
+	if f, ok := t.facts.tables[fold(origin)]; ok {
 		t.before[key], t.touched[key] = f.rows, t.named(table)
 		return nil
 	}
@@ -422,7 +422,7 @@ func (t *trial) count(l *sqlite.Look, table string) error {
 // named returns a table's name as the schema writes it.
 func (t *trial) named(table string) string {
 	for name := range t.origin {
-		if strings.EqualFold(name, table) {
+		if fold(name) == fold(table) {
 			return name
 		}
 	}
@@ -434,7 +434,7 @@ func (t *trial) live(table string) string { return t.origin[t.named(table)] }
 
 // rowsOf are the rows that a table of the live database had before the run.
 func (t *trial) rowsOf(l *sqlite.Look, table string) migration.Rowcount {
-	if f, ok := t.facts.tables[strings.ToLower(t.live(table))]; ok {
+	if f, ok := t.facts.tables[fold(t.live(table))]; ok {
 		return f.rows
 	}
 	n, err := integer(l, "SELECT count(*) FROM "+quoteName(table))
@@ -458,7 +458,7 @@ func (t *trial) beforeAlter(l *sqlite.Look, table string) (err error) {
 func (t *trial) values(l *sqlite.Look, table string) error {
 	t.mark.values = map[string]int64{}
 	live := t.live(table)
-	if _, sampled := t.facts.tables[strings.ToLower(live)]; sampled || live == "" {
+	if _, sampled := t.facts.tables[fold(live)]; sampled || live == "" {
 		return nil
 	}
 	columns, err := t.columns(l, table)
@@ -516,7 +516,7 @@ func (t *trial) After(l *sqlite.Look, s *sqlite.Trial) error {
 	w := t.read(s)
 	t.recount(s, w)
 	for _, table := range w.touched {
-		t.concerned[strings.ToLower(table)] = true
+		t.concerned[fold(table)] = true
 	}
 	if s.Refusal == nil || s.Deferred {
 		t.writes(l, w, t.at(s.Index), t.statement(s.Index).SQL)
@@ -551,10 +551,10 @@ func (t *trial) recount(s *sqlite.Trial, w work) {
 		one = &t.mark.children[0]
 	}
 	for _, table := range w.touched {
-		switch key := strings.ToLower(table); {
-		case strings.EqualFold(table, w.target):
+		switch key := fold(table); {
+		case fold(table) == fold(w.target):
 			delete(t.counts, key)
-		case one != nil && strings.EqualFold(one.table, table) && !strings.Contains(t.counting(one.table, one.column), " WHERE "):
+		case one != nil && fold(one.table) == fold(table) && !strings.Contains(t.counting(one.table, one.column), " WHERE "):
 			t.counts[key] = map[string]int64{one.column: one.count - (s.Answer.Changes - s.Answer.Own)} // SQLite has counted
 		case acted:
 			delete(t.counts, key)
@@ -565,16 +565,16 @@ func (t *trial) recount(s *sqlite.Trial, w work) {
 // writes notes what a statement that was taken did to tables.
 func (t *trial) writes(l *sqlite.Look, w work, at place, sql string) {
 	for _, table := range w.touched {
-		t.written[strings.ToLower(table)] = at
+		t.written[fold(table)] = at
 	}
 	for _, table := range w.stores {
 		for source := range w.looks { // a table of the run's own may have kept rows
 			if origin, there := t.origin[t.named(source)]; there && origin == "" {
-				t.refilled[strings.ToLower(table)] = true
+				t.refilled[fold(table)] = true
 			}
 		}
 		if !t.own(table) {
-			t.stored[strings.ToLower(table)] = table
+			t.stored[fold(table)] = table
 		}
 	}
 	t.trusted(l, w, sql)
@@ -596,7 +596,7 @@ func (t *trial) refused(l *sqlite.Look, s *sqlite.Trial, w work) error {
 	t.add(migration.CodeNotJudged, migration.SeverityInfo, at, "refused on the copy, which does not have all rows: "+t.said(text),
 		t.witness+" knows; if it would be refused in D1, the whole run is, and nothing is written")
 	for _, table := range w.stores {
-		t.unjudged[strings.ToLower(table)], t.written[strings.ToLower(table)] = true, at
+		t.unjudged[fold(table)], t.written[fold(table)] = true, at
 	}
 	if s.Deferred {
 		return l.Exec("PRAGMA defer_foreign_keys = OFF") // forgets the violations
@@ -772,7 +772,7 @@ func (t *trial) read(s *sqlite.Trial) work {
 	w := work{compiles: s.Compiles, reads: map[string][]string{}, looks: map[string][]string{}, through: map[string][]string{}}
 	gone := map[string][]string{} // tables that a trigger deletes from, by the trigger
 	note := func(list *[]string, table string) {
-		if !slices.ContainsFunc(*list, func(o string) bool { return strings.EqualFold(o, table) }) {
+		if !containsName(*list, table) {
 			*list = append(*list, table)
 		}
 	}
@@ -820,10 +820,10 @@ func (t *trial) read(s *sqlite.Trial) work {
 				w.children = append(w.children, child{table: e.Object})
 			case e.Inner != "":
 				gone[e.Inner] = append(gone[e.Inner], e.Object)
-			case w.target == "" || strings.EqualFold(w.target, e.Object) && !w.deletes:
+			case w.target == "" || fold(w.target) == fold(e.Object) && !w.deletes:
 				w.target, w.writes, w.deletes = e.Object, true, true
-			case !slices.ContainsFunc(w.children, func(c child) bool { return c.column == "" && strings.EqualFold(c.table, e.Object) }):
-				if !strings.EqualFold(e.Object, w.target) || !w.drops && t.actsOnItself(e.Object) {
+			case !slices.ContainsFunc(w.children, func(c child) bool { return c.column == "" && fold(c.table) == fold(e.Object) }):
+				if fold(e.Object) != fold(w.target) || !w.drops && t.actsOnItself(e.Object) {
 					w.children = append(w.children, child{table: e.Object})
 				}
 			}
@@ -834,13 +834,13 @@ func (t *trial) read(s *sqlite.Trial) work {
 				w.children = append(w.children, child{table: e.Object, column: e.Detail})
 			case e.Inner != "":
 				note(&w.stores, e.Object)
-			case w.target == "" || strings.EqualFold(w.target, e.Object):
+			case w.target == "" || fold(w.target) == fold(e.Object):
 				if w.target == "" || !w.drops {
 					w.target, w.writes = e.Object, true
 					note(&w.stores, e.Object)
 					note(&w.updates, e.Detail)
 				}
-			case !slices.ContainsFunc(w.children, func(c child) bool { return strings.EqualFold(c.table, e.Object) && c.column == e.Detail }):
+			case !slices.ContainsFunc(w.children, func(c child) bool { return fold(c.table) == fold(e.Object) && c.column == e.Detail }):
 				w.children = append(w.children, child{table: e.Object, column: e.Detail})
 			}
 		case sqlite.Read:
@@ -851,7 +851,7 @@ func (t *trial) read(s *sqlite.Trial) work {
 				w.through[e.Inner] = append(w.through[e.Inner], e.Object)
 			}
 		case sqlite.Function:
-			switch strings.ToLower(e.Detail) {
+			switch fold(e.Detail) {
 			case "like", "glob":
 				w.likes = true
 			case "changes", "total_changes", "last_insert_rowid":
@@ -882,7 +882,7 @@ func (t *trial) follows(table, column string, parents []string) bool {
 
 // actsOn tells whether foreign keys make the statement change a table.
 func (w work) actsOn(table string) bool {
-	return slices.ContainsFunc(w.children, func(c child) bool { return strings.EqualFold(c.table, table) })
+	return slices.ContainsFunc(w.children, func(c child) bool { return fold(c.table) == fold(table) })
 }
 
 // actsOnItself tells whether a deleted row of a table may take others of the same table with it.

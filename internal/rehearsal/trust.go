@@ -17,11 +17,11 @@ const (
 	none              // it may have rows that are not there
 )
 
-func (t *trial) trusts(table string) trust { return t.trust[strings.ToLower(table)] }
+func (t *trial) trusts(table string) trust { return t.trust[fold(table)] }
 
 func (t *trial) distrust(table string) {
 	if !t.facts.complete && table != "" && !system(table) {
-		t.trust[strings.ToLower(table)] = none
+		t.trust[fold(table)] = none
 	}
 }
 
@@ -192,12 +192,12 @@ func (t *trial) trusted(l *sqlite.Look, w work, sql string) {
 		now := t.trusts(table)
 		switch {
 		case same && now == full:
-		case !strings.EqualFold(table, w.target), !simple:
+		case fold(table) != fold(w.target), !simple:
 			t.distrust(table)
 		case inserts && now != full:
 			t.distrust(table) // a row of the live database may have the key
 		case table != "" && seen == some:
-			t.trust[strings.ToLower(table)] = max(now, some)
+			t.trust[fold(table)] = max(now, some)
 		}
 	}
 }
@@ -234,7 +234,7 @@ func (t *trial) mayLead(table, parent string) bool {
 	if t.facts.complete {
 		return false
 	}
-	_, written := t.stored[strings.ToLower(table)]
+	_, written := t.stored[fold(table)]
 	return t.trusts(table) == none || t.trusts(parent) == none || t.trusts(parent) == some && written
 }
 

@@ -156,11 +156,26 @@ func Normalize(sql string) []string {
 		case t.kind == space || t.kind == comment:
 			continue
 		case t.kind == word:
-			text = strings.ToLower(text)
+			text = Fold(text)
 		case t.kind == quoted && (text[0] == '`' || text[0] == '[') && len(text) > 1:
 			text = `"` + text[1:len(text)-1] + `"`
 		}
 		list = append(list, text)
 	}
 	return list
+}
+
+// Fold writes a name as SQLite compares it: only ASCII letters have a case.
+func Fold(name string) string {
+	for i := range len(name) {
+		if 'A' <= name[i] && name[i] <= 'Z' {
+			return strings.Map(func(r rune) rune {
+				if 'A' <= r && r <= 'Z' {
+					return r + 'a' - 'A'
+				}
+				return r
+			}, name)
+		}
+	}
+	return name
 }
