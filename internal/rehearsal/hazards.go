@@ -262,37 +262,37 @@ func (t *trial) reshaped(l *sqlite.Look, events []sqlite.Event, w work, at place
 		}
 		return nil
 	}
-	gone, added := "", ""
-	for name := range t.origin {
-		if !tables[name] {
-			gone = name
+	gone, added := "", "" // folded
+	for key := range t.origin {
+		if _, there := tables[key]; !there {
+			gone = key
 		}
 	}
-	for name := range tables {
-		if _, known := t.origin[name]; !known {
-			added = name
-			t.origin[name] = ""
+	for key, name := range tables {
+		if !t.there(key) {
+			added = key
 		}
+		t.origin[key] = origin{name: name, live: t.live(key)}
 	}
-	live := t.origin[gone]
+	live := t.live(gone)
 	delete(t.origin, gone)
-	switch {
+	switch to := tables[added]; {
 	case gone == "":
 	case w.alters && added != "":
-		t.origin[added] = live
-		t.follow(gone, added)
-		t.gone[fold(gone)] = at
+		t.origin[added] = origin{name: to, live: live}
+		t.follow(gone, to)
+		t.gone[gone] = at
 		if live != "" {
-			t.renames = append(t.renames, removal{place: at, live: live, to: added})
+			t.renames = append(t.renames, removal{place: at, live: live, to: to})
 		}
 	case w.drops:
-		t.gone[fold(gone)] = at
+		t.gone[gone] = at
 		if live != "" {
 			t.drops = append(t.drops, removal{place: at, live: live, rows: t.mark.rows, copied: t.mark.copied, values: t.mark.values})
 			t.follow(gone, live) // under which name it counts
 		}
 		for _, name := range []string{gone, live} {
-			if _, there := t.origin[t.named(name)]; !there {
+			if !t.there(name) {
 				delete(t.trust, fold(name))
 			}
 		}

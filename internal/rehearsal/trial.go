@@ -133,7 +133,7 @@ type trial struct {
 	losing map[string]string // by table and column, what counts the rows that a foreign key can change
 
 	// What happened so far.
-	origin     map[string]string             // the name of each table in the live database; "" for one that the run made
+	origin     map[string]origin             // the tables that there are
 	touched    map[string]string             // tables of the live database, by their names now
 	before     map[string]migration.Rowcount // how many rows these had
 	written    map[string]place              // tables by the statement that wrote to them last
@@ -165,7 +165,7 @@ type trial struct {
 func newTrial(ctx context.Context, plan migration.Plan, known facts, o Options) *trial {
 	return &trial{ctx: ctx, plan: plan, imports: o.Import, facts: known, witness: cmp.Or(o.witness, "rehearse: data"),
 		liveColumns: map[string][]string{}, liveViews: map[string]bool{}, counts: map[string]map[string]int64{},
-		origin: map[string]string{}, touched: map[string]string{}, before: map[string]migration.Rowcount{}, written: map[string]place{}, stored: map[string]string{},
+		origin: map[string]origin{}, touched: map[string]string{}, before: map[string]migration.Rowcount{}, written: map[string]place{}, stored: map[string]string{},
 		unjudged: map[string]bool{}, refilled: map[string]bool{}, losing: map[string]string{}, dropped: map[string]bool{}, made: map[string]place{}, gone: map[string]place{}, effects: map[string]*effect{}, doubts: map[string]bool{}, trust: map[string]trust{}, concerned: map[string]bool{}}
 }
 
@@ -173,6 +173,12 @@ func newTrial(ctx context.Context, plan migration.Plan, known facts, o Options) 
 type place struct {
 	file string
 	line int
+}
+
+// origin says where a table comes from.
+type origin struct {
+	name string // that it has now
+	live string // that it has in the live database; "" if the run made it
 }
 
 // removal is a table of the live database that was dropped or renamed.
@@ -261,8 +267,8 @@ func (t *trial) begin(l *sqlite.Look) (err error) {
 	if err != nil {
 		return err
 	}
-	for name := range tables {
-		t.origin[name] = name
+	for key, name := range tables {
+		t.origin[key] = origin{name: name, live: name}
 	}
 	columns, err := l.Query("SELECT l.name, x.name FROM pragma_table_list AS l, pragma_table_xinfo(l.name) AS x WHERE l.schema = 'main' AND l.type IN ('table', 'virtual')")
 	if err != nil {
@@ -402,11 +408,11 @@ func (t *trial) count(l *sqlite.Look, table string) error {
 	if _, known := t.before[key]; known || t.own(table) || system(table) {
 		return nil
 	}
-	origin, there := t.origin[t.named(table)]
-	if !there || origin == "" {
+	live := t.live(table)
+	if live == "" {
 		return nil
 	}
-	if f, ok := t.facts.tables[fold(origin)]; ok {
+	if f, ok := t.facts.tables[fold(live)]; ok {
 		t.before[key], t.touched[key] = f.rows, t.named(table)
 		return nil
 	}
@@ -421,16 +427,20 @@ func (t *trial) count(l *sqlite.Look, table string) error {
 
 // named returns a table's name as the schema writes it.
 func (t *trial) named(table string) string {
-	for name := range t.origin {
-		if fold(name) == fold(table) {
-			return name
-		}
+	if o, there := t.origin[fold(table)]; there {
+		return o.name
 	}
 	return table
 }
 
 // live returns the name that a table has in the live database, "" if it has none there.
-func (t *trial) live(table string) string { return t.origin[t.named(table)] }
+func (t *trial) live(table string) string { return t.origin[fold(table)].live }
+
+// there tells whether there is a table of that name now.
+func (t *trial) there(table string) bool {
+	_, there := t.origin[fold(table)]
+	return there
+}
 
 // rowsOf are the rows that a table of the live database had before the run.
 func (t *trial) rowsOf(l *sqlite.Look, table string) migration.Rowcount {
@@ -481,21 +491,21 @@ func (t *trial) values(l *sqlite.Look, table string) error {
 	return nil
 }
 
-// tableNames returns the tables that there are, but for those in which virtual ones keep their
-// content: these come, go and change their names with them.
-func tableNames(l *sqlite.Look) (map[string]bool, error) {
+// tableNames returns the names of the tables that there are by their folded names, but for those in
+// which virtual ones keep their content: these come, go and change their names with them.
+func tableNames(l *sqlite.Look) (map[string]string, error) {
 	rows, err := l.Query("SELECT name, CASE rootpage WHEN 0 THEN sql END FROM sqlite_schema WHERE type = 'table'")
-	names, hidden := map[string]bool{}, map[string]bool{}
+	names, hidden := map[string]string{}, map[string]bool{}
 	for _, v := range rows.Values {
 		name := text(v[0])
 		if !system(name) {
-			names[name] = true
+			names[fold(name)] = name
 		}
 		for _, shadow := range shadows(name, text(v[1])) {
 			hidden[shadow] = true
 		}
 	}
-	maps.DeleteFunc(names, func(name string, _ bool) bool { return hidden[fold(name)] })
+	maps.DeleteFunc(names, func(key, _ string) bool { return hidden[key] })
 	return names, err
 }
 
@@ -569,7 +579,7 @@ func (t *trial) writes(l *sqlite.Look, w work, at place, sql string) {
 	}
 	for _, table := range w.stores {
 		for source := range w.looks { // a table of the run's own may have kept rows
-			if origin, there := t.origin[t.named(source)]; there && origin == "" {
+			if t.there(source) && t.live(source) == "" {
 				t.refilled[fold(table)] = true
 			}
 		}
