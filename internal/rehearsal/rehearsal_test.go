@@ -200,6 +200,16 @@ func TestReshapedBesideAnIndex(t *testing.T) {
 	}
 }
 
+// The first run makes the ledger and the journal, which are not what a table was renamed to.
+func TestRenamedInTheFirstRun(t *testing.T) {
+	t.Parallel()
+	p := prepare(t, "CREATE TABLE notes(id)", "", "ALTER TABLE notes RENAME TO labels;")
+	for _, sql := range []string{"CREATE TABLE d1_rewind_journal(id)", "CREATE TABLE d1_migrations(id)"} {
+		p.plan.Batch.Statements = slices.Insert(p.plan.Batch.Statements, 0, migration.BatchStatement{Query: migration.Query{SQL: sql}})
+	}
+	p.says(t, "warning rename-table 1; tables labels")
+}
+
 // Only ASCII letters have a case in SQLite's names.
 func TestNamesBeyondASCII(t *testing.T) {
 	t.Parallel()
