@@ -14,14 +14,14 @@ import (
 
 // settle looks, behind each migration, which of the rows that foreign keys or a DELETE took it
 // has put back.
-func (t *trial) settle(l *sqlite.Look) error {
+func (t *trial) settle() {
 	counts := map[string]int64{}
 	for _, one := range t.losses {
 		sql := t.counting(one.table, one.column)
 		now, known := counts[sql]
 		var err error
 		if !known {
-			now, err = integer(l, sql)
+			now, err = t.integer(sql)
 			if err == nil {
 				counts[sql] = now
 			}
@@ -37,30 +37,27 @@ func (t *trial) settle(l *sqlite.Look) error {
 		t.settled = append(t.settled, one)
 	}
 	t.losses = nil
-	return nil
 }
 
 // End implements sqlite.Watch.
 func (t *trial) End(l *sqlite.Look) (err error) {
 	t.look = l
-	if t.end, err = readModel(l.Query, t.plan.Ledger, migration.JournalTable); err != nil {
+	if t.end, err = readModel(t.look.Query, t.plan.Ledger, migration.JournalTable); err != nil {
 		return err
 	}
 	t.ended = true
-	t.lost(l)
-	if err := t.removed(l); err != nil {
+	t.lost()
+	if err := t.removed(); err != nil {
 		return err
 	}
-	t.counted(l)
-	broken, err := t.exercise(l, t.made)
+	t.counted()
+	broken, err := t.exercise(t.made)
 	if err != nil {
 		return err
 	}
 	t.nowBroken(broken)
-	if err := t.orphaned(l); err != nil {
-		return err
-	}
-	if err := t.sizes(l); err != nil {
+	t.orphaned()
+	if err := t.sizes(); err != nil {
 		return err
 	}
 	if e := t.estimated(); e != nil && !e.Fits() {
@@ -73,7 +70,7 @@ func (t *trial) End(l *sqlite.Look) (err error) {
 }
 
 // lost reports what foreign keys and DELETEs took, of tables that are still there.
-func (t *trial) lost(l *sqlite.Look) {
+func (t *trial) lost() {
 	for _, one := range t.settled {
 		if !t.there(one.table) {
 			continue // meant to go: see removed
@@ -89,10 +86,10 @@ func (t *trial) lost(l *sqlite.Look) {
 }
 
 // removed reports tables, views, indexes and triggers of the live database that are gone.
-func (t *trial) removed(l *sqlite.Look) error {
+func (t *trial) removed() error {
 	for _, d := range t.drops {
 		if t.there(d.live) {
-			if err := t.rebuilt(l, d); err != nil {
+			if err := t.rebuilt(d); err != nil {
 				return err
 			}
 			continue
@@ -111,7 +108,7 @@ func (t *trial) removed(l *sqlite.Look) error {
 			"deploy a Worker that does not use the table first; drop it in a later migration, when nobody misses it")
 	}
 	for _, r := range t.renames {
-		there, err := integer(l, "SELECT count(*) FROM sqlite_schema WHERE type IN ('view', 'table') AND lower(name) = lower(?)", r.live)
+		there, err := t.integer("SELECT count(*) FROM sqlite_schema WHERE type IN ('view', 'table') AND lower(name) = lower(?)", r.live)
 		if err != nil {
 			return err
 		}
@@ -122,7 +119,7 @@ func (t *trial) removed(l *sqlite.Look) error {
 			fmt.Sprintf("leave a view %s behind for as long as a Worker reads it, or make the new table beside the old one and move over", r.live))
 	}
 	for _, v := range t.views {
-		n, err := integer(l, "SELECT count(*) FROM sqlite_schema WHERE type IN ('view', 'table') AND lower(name) = lower(?)", v.live)
+		n, err := t.integer("SELECT count(*) FROM sqlite_schema WHERE type IN ('view', 'table') AND lower(name) = lower(?)", v.live)
 		if err != nil {
 			return err
 		}
@@ -134,9 +131,9 @@ func (t *trial) removed(l *sqlite.Look) error {
 }
 
 // rebuilt compares a table that was dropped and made again with what it was.
-func (t *trial) rebuilt(l *sqlite.Look, d removal) error {
+func (t *trial) rebuilt(d removal) error {
 	name := t.named(d.live)
-	rows, err := integer(l, "SELECT count(*) FROM "+quoteName(name))
+	rows, err := t.integer("SELECT count(*) FROM " + quoteName(name))
 	if err != nil {
 		return err
 	}
@@ -147,7 +144,7 @@ func (t *trial) rebuilt(l *sqlite.Look, d removal) error {
 		t.add(migration.CodeDropTable, migration.SeverityError, d.place, fmt.Sprintf("drops %s (%s) and makes it again with fewer rows", d.live, count(d.rows)),
 			"copy the rows into the new table before the old one goes")
 	}
-	now, err := t.columns(l, name)
+	now, err := t.columns(name)
 	if err != nil {
 		return err
 	}
@@ -161,7 +158,7 @@ func (t *trial) rebuilt(l *sqlite.Look, d removal) error {
 		t.gone[fold(c)] = d.place
 		t.dropColumn(d.live, c, d.place, d.values[c])
 	}
-	objects, err := belongings(l)
+	objects, err := t.belongings()
 	if err != nil {
 		return err
 	}
@@ -238,8 +235,8 @@ func isVirtual(sql string) bool {
 }
 
 // belongings are the indexes and triggers that somebody wrote.
-func belongings(l *sqlite.Look) ([]migration.Object, error) {
-	rows, err := l.Query("SELECT type, name, tbl_name, sql FROM sqlite_schema WHERE type IN ('index', 'trigger') AND sql IS NOT NULL")
+func (t *trial) belongings() ([]migration.Object, error) {
+	rows, err := t.look.Query("SELECT type, name, tbl_name, sql FROM sqlite_schema WHERE type IN ('index', 'trigger') AND sql IS NOT NULL")
 	var objects []migration.Object
 	for _, v := range rows.Values {
 		objects = append(objects, migration.Object{Type: fmt.Sprint(v[0]), Name: fmt.Sprint(v[1]), Table: fmt.Sprint(v[2]), SQL: fmt.Sprint(v[3])})
@@ -248,7 +245,7 @@ func belongings(l *sqlite.Look) ([]migration.Object, error) {
 }
 
 // counted compares the numbers of rows.
-func (t *trial) counted(l *sqlite.Look) {
+func (t *trial) counted() {
 	names := maps.Clone(t.touched)
 	for key, o := range t.origin {
 		if !t.own(key) {
@@ -264,7 +261,7 @@ func (t *trial) counted(l *sqlite.Look) {
 		}
 		one := migration.Table{Name: name, Before: before}
 		if t.there(name) && t.trusts(name) == full {
-			if n, err := integer(l, "SELECT count(*) FROM "+quoteName(name)); err == nil {
+			if n, err := t.integer("SELECT count(*) FROM " + quoteName(name)); err == nil {
 				one.After = migration.Rowcount{Rows: n, Known: true}
 			}
 		}
@@ -277,8 +274,8 @@ func (t *trial) counted(l *sqlite.Look) {
 
 // exercise compiles what reads every view and writes every table, which is when SQLite looks into
 // views, triggers and foreign keys, and returns what D1 refuses of that with its words.
-func (t *trial) exercise(l *sqlite.Look, made map[string]place) (map[string]string, error) {
-	rows, err := l.Query(`SELECT l.name, l.type,
+func (t *trial) exercise(made map[string]place) (map[string]string, error) {
+	rows, err := t.look.Query(`SELECT l.name, l.type,
  EXISTS (SELECT 1 FROM sqlite_schema AS s WHERE s.type = 'trigger' AND lower(s.tbl_name) = lower(l.name)) FROM pragma_table_list AS l WHERE l.schema = 'main' AND l.type IN ('table', 'view')`)
 	if err != nil {
 		return nil, err
@@ -290,7 +287,7 @@ func (t *trial) exercise(l *sqlite.Look, made map[string]place) (map[string]stri
 			continue
 		}
 		column := ""
-		if columns, err := texts(l, "SELECT name FROM pragma_table_xinfo(?) WHERE hidden = 0 LIMIT 1", name); err == nil && len(columns) > 0 { // a broken view has none
+		if columns, err := t.texts("SELECT name FROM pragma_table_xinfo(?) WHERE hidden = 0 LIMIT 1", name); err == nil && len(columns) > 0 { // a broken view has none
 			column = columns[0]
 		}
 		triggers := v[2] == int64(1)
@@ -305,7 +302,7 @@ func (t *trial) exercise(l *sqlite.Look, made map[string]place) (map[string]stri
 			}
 		}
 		for _, probe := range probes {
-			err := l.Compiles(probe)
+			err := t.look.Compiles(probe)
 			if err == nil {
 				continue
 			}
@@ -320,15 +317,15 @@ func (t *trial) exercise(l *sqlite.Look, made map[string]place) (map[string]stri
 			break
 		}
 		if made != nil {
-			t.probed(l, name, probes)
+			t.probed(name, probes)
 		}
 	}
 	return broken, nil
 }
 
 // probed looks at patterns in the tables, views and triggers that the run made.
-func (t *trial) probed(l *sqlite.Look, name string, probes []string) {
-	objects, err := l.Query("SELECT name, sql FROM sqlite_schema WHERE type IN ('view', 'trigger', 'table') AND lower(tbl_name) = lower(?)", name)
+func (t *trial) probed(name string, probes []string) {
+	objects, err := t.look.Query("SELECT name, sql FROM sqlite_schema WHERE type IN ('view', 'trigger', 'table') AND lower(tbl_name) = lower(?)", name)
 	if err != nil {
 		return
 	}
@@ -344,7 +341,7 @@ func (t *trial) probed(l *sqlite.Look, name string, probes []string) {
 		}
 		for _, probe := range probes {
 			before := len(t.hazards)
-			if t.patterns(l, probe, at); len(t.hazards) > before {
+			if t.patterns(probe, at); len(t.hazards) > before {
 				break
 			}
 		}
@@ -404,29 +401,26 @@ func (t *trial) culprit(kind, name, why string) place {
 }
 
 func (t *trial) triggersOf(table string) []string {
-	names, _ := texts(t.look, "SELECT name FROM sqlite_schema WHERE type = 'trigger' AND lower(tbl_name) = lower(?)", table)
+	names, _ := t.texts("SELECT name FROM sqlite_schema WHERE type = 'trigger' AND lower(tbl_name) = lower(?)", table)
 	return names
 }
 
 // violations counts the rows whose foreign keys lead nowhere, by table and parent.
-func (t *trial) violations(l *sqlite.Look) (map[string]int64, error) {
+func (t *trial) violations() map[string]int64 {
 	found := map[string]int64{}
-	rows, err := l.Query(`SELECT "table", parent, count(*) FROM pragma_foreign_key_check GROUP BY 1, 2`)
+	rows, err := t.look.Query(`SELECT "table", parent, count(*) FROM pragma_foreign_key_check GROUP BY 1, 2`)
 	if err != nil {
-		return found, nil // a foreign key that leads to no table or no key: see exercise
+		return found // a foreign key that leads to no table or no key: see exercise
 	}
 	for _, v := range rows.Values {
 		n, _ := v[2].(int64)
 		found[fmt.Sprint(v[0])+"\x00"+fmt.Sprint(v[1])] = n
 	}
-	return found, nil
+	return found
 }
 
-func (t *trial) orphaned(l *sqlite.Look) error {
-	now, err := t.violations(l)
-	if err != nil {
-		return err
-	}
+func (t *trial) orphaned() {
+	now := t.violations()
 	for _, key := range slices.Sorted(maps.Keys(now)) {
 		n := now[key] - t.orphans[key]
 		table, parent, _ := strings.Cut(key, "\x00")
@@ -454,17 +448,16 @@ func (t *trial) orphaned(l *sqlite.Look) error {
 		t.add(migration.CodeOrphans, migration.SeverityError, at, fmt.Sprintf("leaves %s of %s with a foreign key to %s that leads nowhere", migration.Count(int(n), "row"), table, parent),
 			"move these rows to another parent, set the key to NULL, or delete them; PRAGMA defer_foreign_keys = OFF hides the violation and mends nothing")
 	}
-	return nil
 }
 
 // maxRow is the largest row that D1 documents, in bytes; the engine takes more
 // (https://developers.cloudflare.com/d1/platform/limits/).
 const maxRow = 2_000_000
 
-func (t *trial) sizes(l *sqlite.Look) error {
+func (t *trial) sizes() error {
 	for _, key := range slices.Sorted(maps.Keys(t.stored)) {
 		name := t.stored[key]
-		columns, err := texts(l, "SELECT name FROM pragma_table_xinfo(?) WHERE hidden = 0", name)
+		columns, err := t.texts("SELECT name FROM pragma_table_xinfo(?) WHERE hidden = 0", name)
 		if err != nil {
 			return err
 		}
@@ -479,7 +472,7 @@ func (t *trial) sizes(l *sqlite.Look) error {
 			}
 			sizes = append(sizes, "("+strings.Join(terms, " + ")+")")
 		}
-		n, err := integer(l, "SELECT max("+strings.Join(sizes, " + ")+") FROM "+quoteName(name))
+		n, err := t.integer("SELECT max(" + strings.Join(sizes, " + ") + ") FROM " + quoteName(name))
 		if err == nil && n > maxRow {
 			t.add(migration.CodeValueSize, migration.SeverityWarning, t.written[key], fmt.Sprintf("writes a row of %d bytes to %s; D1 documents %d as the most", n, name, maxRow), "keep what is large in R2, and its key in the database")
 		}

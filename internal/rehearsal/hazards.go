@@ -12,26 +12,26 @@ import (
 )
 
 // took looks at what a statement did that was not refused.
-func (t *trial) took(l *sqlite.Look, s *sqlite.Trial, w work) error {
+func (t *trial) took(s *sqlite.Trial, w work) error {
 	at, sql := t.at(s.Index), t.statement(s.Index).SQL
 	t.ledger(s.Events, at)
-	t.pragmas(l, s.Events, at)
-	t.foreignKeys(l, w, at, sql)
+	t.pragmas(s.Events, at)
+	t.foreignKeys(w, at, sql)
 	t.sweeping(w, at, sql)
 	t.unseen(w, at)
 	if !w.schema {
 		if kind, name, ok := conditional(sql); ok { // there is one: SQLite looks no further
-			if err := t.noEffect(l, kind, name, at, sql); err != nil {
+			if err := t.noEffect(kind, name, at, sql); err != nil {
 				return err
 			}
 		}
 	}
 	if w.schema {
-		if err := t.reshaped(l, s.Events, w, at, sql); err != nil {
+		if err := t.reshaped(s.Events, w, at, sql); err != nil {
 			return err
 		}
 	}
-	t.limits(l, s.Events, w, at, sql)
+	t.limits(s.Events, w, at, sql)
 	t.cost(s, w, at, sql)
 	return nil
 }
@@ -49,7 +49,7 @@ func (t *trial) ledger(events []sqlite.Event, at place) {
 	}
 }
 
-func (t *trial) pragmas(l *sqlite.Look, events []sqlite.Event, at place) {
+func (t *trial) pragmas(events []sqlite.Event, at place) {
 	for _, e := range events {
 		if e.Action != sqlite.Pragma || e.Detail == "" {
 			continue
@@ -91,13 +91,13 @@ func isOn(value string) bool {
 }
 
 // foreignKeys notes what foreign keys did to other tables than the statement names.
-func (t *trial) foreignKeys(l *sqlite.Look, w work, at place, sql string) {
+func (t *trial) foreignKeys(w work, at place, sql string) {
 	_, all := statement.Sweeping(sql)
 	for _, c := range t.mark.children {
 		live := t.live(c.table)
 		now, unchanged := t.counts[fold(c.table)][c.column]
 		if !unchanged {
-			now, _ = integer(l, t.counting(c.table, c.column)) // a table that is gone has none
+			now, _ = t.integer(t.counting(c.table, c.column)) // a table that is gone has none
 		}
 		lost := c.count - now
 		known, sampled := t.facts.tables[fold(live)]
@@ -206,7 +206,7 @@ func (t *trial) unseen(w work, at place) {
 	}
 	tables := slices.Collect(maps.Keys(t.alone(w).looks))
 	for inner, read := range t.alone(w).through {
-		if n, err := integer(t.look, "SELECT count(*) FROM sqlite_schema WHERE type = 'view' AND lower(name) = lower(?)", inner); err == nil && n > 0 {
+		if n, err := t.integer("SELECT count(*) FROM sqlite_schema WHERE type = 'view' AND lower(name) = lower(?)", inner); err == nil && n > 0 {
 			tables = append(tables, read...)
 		}
 	}
@@ -236,7 +236,7 @@ func (t *trial) unseen(w work, at place) {
 
 // hasKey tells whether a table has values that no two rows may share.
 func (t *trial) hasKey(table string) bool {
-	n, err := integer(t.look, `SELECT (SELECT count(*) FROM pragma_index_list(?1) WHERE "unique") + (SELECT count(*) FROM pragma_table_info(?1) WHERE pk > 0)`, table)
+	n, err := t.integer(`SELECT (SELECT count(*) FROM pragma_index_list(?1) WHERE "unique") + (SELECT count(*) FROM pragma_table_info(?1) WHERE pk > 0)`, table)
 	return err != nil || n > 0
 }
 
@@ -246,19 +246,19 @@ func (t *trial) liveColumn(table, column string) bool {
 }
 
 // reshaped follows tables and columns through statements that make, alter and drop them.
-func (t *trial) reshaped(l *sqlite.Look, events []sqlite.Event, w work, at place, sql string) error {
-	tables, err := tableNames(l)
+func (t *trial) reshaped(events []sqlite.Event, w work, at place, sql string) error {
+	tables, err := t.tableNames()
 	if err != nil {
 		return err
 	}
-	version, err := integer(l, "PRAGMA schema_version")
+	version, err := t.integer("PRAGMA schema_version")
 	if err != nil {
 		return err
 	}
 	t.lastChange = at
 	if version == t.mark.version {
 		if kind, name, ok := conditional(sql); ok {
-			return t.noEffect(l, kind, name, at, sql)
+			return t.noEffect(kind, name, at, sql)
 		}
 		return nil
 	}
@@ -316,12 +316,12 @@ func (t *trial) reshaped(l *sqlite.Look, events []sqlite.Event, w work, at place
 		}
 	}
 	if w.alters && gone == "" {
-		if err := t.altered(l, w.target, at); err != nil {
+		if err := t.altered(w.target, at); err != nil {
 			return err
 		}
 	}
 	if w.index != "" {
-		t.indexed(l, w, at)
+		t.indexed(w, at)
 	}
 	return nil
 }
@@ -360,8 +360,8 @@ func move[V any](m map[string]V, from, to string) bool {
 }
 
 // altered compares a table's columns with those from before.
-func (t *trial) altered(l *sqlite.Look, table string, at place) error {
-	now, err := t.columns(l, table)
+func (t *trial) altered(table string, at place) error {
+	now, err := t.columns(table)
 	live := t.live(table)
 	if err != nil || live == "" {
 		return err
@@ -418,8 +418,8 @@ func conditional(sql string) (kind, name string, ok bool) {
 }
 
 // noEffect looks at a CREATE … IF NOT EXISTS that found something of that name.
-func (t *trial) noEffect(l *sqlite.Look, kind, name string, at place, sql string) error {
-	rows, err := l.Query("SELECT type, sql FROM sqlite_schema WHERE lower(name) = lower(?) AND sql IS NOT NULL", name)
+func (t *trial) noEffect(kind, name string, at place, sql string) error {
+	rows, err := t.look.Query("SELECT type, sql FROM sqlite_schema WHERE lower(name) = lower(?) AND sql IS NOT NULL", name)
 	if err != nil || len(rows.Values) == 0 {
 		return err
 	}
@@ -433,25 +433,25 @@ func (t *trial) noEffect(l *sqlite.Look, kind, name string, at place, sql string
 }
 
 // indexed looks at a new index.
-func (t *trial) indexed(l *sqlite.Look, w work, at place) {
+func (t *trial) indexed(w work, at place) {
 	live := t.live(w.target)
 	f := t.facts.tables[fold(live)]
 	if live == "" || !f.rest {
 		return
 	}
-	if n, err := integer(l, `SELECT "unique" FROM pragma_index_list(?) WHERE name = ?`, w.target, w.index); err == nil && n == 1 {
+	if n, err := t.integer(`SELECT "unique" FROM pragma_index_list(?) WHERE name = ?`, w.target, w.index); err == nil && n == 1 {
 		t.add(migration.CodeUniqueUnproven, migration.SeverityInfo, at, fmt.Sprintf("%s is unique, and whether the rows of %s are (%s) was not looked at", w.index, w.target, count(f.rows)),
 			t.witness+" knows; if two rows share a value the run is refused, and nothing is written")
 	}
 }
 
 // limits looks for what D1 documents and this engine does not enforce, or only when rows are there.
-func (t *trial) limits(l *sqlite.Look, events []sqlite.Event, w work, at place, sql string) {
+func (t *trial) limits(events []sqlite.Event, w work, at place, sql string) {
 	if t.mark.arguments {
 		t.add(migration.CodeFunctionArguments, migration.SeverityWarning, at, fmt.Sprintf("a function has more than the %d arguments that D1 documents as the most", sqlite.RemoteArguments), "call it twice and join what it gives")
 	}
 	if w.likes && !w.alters {
-		t.patterns(l, sql, at)
+		t.patterns(sql, at)
 	}
 	if slices.ContainsFunc(events, func(e sqlite.Event) bool { return e.Action == sqlite.CreateTrig }) {
 		if _, changed := statement.Canonical(sql); changed {
@@ -466,8 +466,8 @@ const maxPattern = 50
 
 // patterns looks in the program that SQLite made of a statement for patterns that are too long:
 // LIKE itself only says so when there is a row.
-func (t *trial) patterns(l *sqlite.Look, sql string, at place) {
-	rows, err := l.Query("EXPLAIN " + sql)
+func (t *trial) patterns(sql string, at place) {
+	rows, err := t.look.Query("EXPLAIN " + sql)
 	if err != nil {
 		return
 	}

@@ -120,9 +120,9 @@ type trial struct {
 	orphans     map[string]int64   // rows whose foreign key leads nowhere, by table and parent
 
 	// Where it is.
-	look      *sqlite.Look
-	current   int  // the statement that runs
-	mark      mark // what was counted before it
+	look      *sqlite.Look // the same throughout
+	current   int          // the statement that runs
+	mark      mark         // what was counted before it
 	violated  int64
 	losses    []loss           // of this migration, that may be put back
 	trust     map[string]trust // in what tables of the copy have
@@ -259,47 +259,44 @@ func system(table string) bool {
 }
 
 // begin looks at the copy before anything ran.
-func (t *trial) begin(l *sqlite.Look) (err error) {
-	if t.start, err = readModel(l.Query, t.plan.Ledger, migration.JournalTable); err != nil {
+func (t *trial) begin() (err error) {
+	if t.start, err = readModel(t.look.Query, t.plan.Ledger, migration.JournalTable); err != nil {
 		return err
 	}
-	tables, err := tableNames(l)
+	tables, err := t.tableNames()
 	if err != nil {
 		return err
 	}
 	for key, name := range tables {
 		t.origin[key] = origin{name: name, live: name}
 	}
-	columns, err := l.Query("SELECT l.name, x.name FROM pragma_table_list AS l, pragma_table_xinfo(l.name) AS x WHERE l.schema = 'main' AND l.type IN ('table', 'virtual')")
+	columns, err := t.look.Query("SELECT l.name, x.name FROM pragma_table_list AS l, pragma_table_xinfo(l.name) AS x WHERE l.schema = 'main' AND l.type IN ('table', 'virtual')")
 	if err != nil {
-		return err
-	}
-	if err := t.beginTrust(l); err != nil {
 		return err
 	}
 	for _, v := range columns.Values {
 		table := fold(fmt.Sprint(v[0]))
 		t.liveColumns[table] = append(t.liveColumns[table], fmt.Sprint(v[1]))
 	}
-	views, err := texts(l, "SELECT lower(name) FROM sqlite_schema WHERE type = 'view'")
+	views, err := t.texts("SELECT lower(name) FROM sqlite_schema WHERE type = 'view'")
 	if err != nil {
 		return err
 	}
 	for _, v := range views {
 		t.liveViews[v] = true
 	}
-	if t.objects, err = belongings(l); err != nil {
+	if t.objects, err = t.belongings(); err != nil {
 		return err
 	}
-	if t.broken, err = t.exercise(l, nil); err != nil {
+	if t.broken, err = t.exercise(nil); err != nil {
 		return err
 	}
-	t.orphans, err = t.violations(l)
-	return err
+	t.orphans = t.violations()
+	return t.beginTrust()
 }
 
-func texts(l *sqlite.Look, sql string, args ...any) ([]string, error) {
-	rows, err := l.Query(sql, args...)
+func (t *trial) texts(sql string, args ...any) ([]string, error) {
+	rows, err := t.look.Query(sql, args...)
 	var list []string
 	for _, v := range rows.Values {
 		list = append(list, fmt.Sprint(v[0]))
@@ -307,8 +304,8 @@ func texts(l *sqlite.Look, sql string, args ...any) ([]string, error) {
 	return list, err
 }
 
-func integer(l *sqlite.Look, sql string, args ...any) (int64, error) {
-	rows, err := l.Query(sql, args...)
+func (t *trial) integer(sql string, args ...any) (int64, error) {
+	rows, err := t.look.Query(sql, args...)
 	if err != nil || len(rows.Values) == 0 {
 		return 0, err
 	}
@@ -319,53 +316,52 @@ func integer(l *sqlite.Look, sql string, args ...any) (int64, error) {
 // Before implements sqlite.Watch.
 func (t *trial) Before(l *sqlite.Look, s *sqlite.Trial) (err error) {
 	defer t.clock.turn(errEndless)
+	t.look = l
 	if s.Index == 0 {
-		if err := t.begin(l); err != nil {
+		if err := t.begin(); err != nil {
 			return err
 		}
 	}
-	t.current, t.mark, t.look = s.Index, mark{}, l
+	t.current, t.mark = s.Index, mark{}
 	if t.statement(s.Index).Migration == "" {
 		return nil
 	}
 	w := t.read(s)
 	if w.schema {
-		if t.mark.version, err = integer(l, "PRAGMA schema_version"); err != nil {
+		if t.mark.version, err = t.integer("PRAGMA schema_version"); err != nil {
 			return err
 		}
 	}
 	if sql := t.statement(s.Index).SQL; strings.Count(sql, ",") >= sqlite.RemoteArguments && w.compiles {
-		err := l.WithinArguments(sql) // now: SQLite counts when it parses, and a trigger is parsed once
+		err := t.look.WithinArguments(sql) // now: SQLite counts when it parses, and a trigger is parsed once
 		t.mark.arguments = err != nil && strings.Contains(err.Error(), "too many arguments")
 	}
 	t.mark.violated = t.violated // SQLite obeys some PRAGMAs when it compiles them
 	if !t.facts.complete {
 		alone := sqlite.Trial{}
-		if alone.Events, err = l.Alone(t.statement(s.Index).SQL); err == nil {
+		if alone.Events, err = t.look.Alone(t.statement(s.Index).SQL); err == nil {
 			alone.Compiles = true
 			t.mark.alone = t.read(&alone)
 		}
 	}
 	if w.drops && w.target != "" {
-		t.mark.rows = t.rowsOf(l, w.target)
-		t.mark.copied, _ = integer(l, "SELECT count(*) FROM "+quoteName(w.target)) // not every virtual table can be counted
-		if err := t.values(l, w.target); err != nil {
+		t.mark.rows = t.rowsOf(w.target)
+		t.mark.copied, _ = t.integer("SELECT count(*) FROM " + quoteName(w.target)) // not every virtual table can be counted
+		if err := t.values(w.target); err != nil {
 			return err
 		}
 	}
 	if _, all := statement.Sweeping(t.statement(s.Index).SQL); all && t.live(w.target) != "" { // and not a view, which may be endless
-		t.mark.swept, _ = integer(l, "SELECT count(*) FROM "+quoteName(w.target))
+		t.mark.swept, _ = t.integer("SELECT count(*) FROM " + quoteName(w.target))
 	}
 	for _, table := range w.touched {
-		if err := t.count(l, table); err != nil {
-			return err
-		}
+		t.count(table)
 	}
 	for _, c := range w.children {
 		key := fold(c.table)
 		n, known := t.counts[key][c.column]
 		if !known {
-			if n, err = integer(l, t.counting(c.table, c.column)); err != nil {
+			if n, err = t.integer(t.counting(c.table, c.column)); err != nil {
 				continue // it is a view, or there is no such table; the statement will say so
 			}
 			if t.counts[key] == nil {
@@ -377,7 +373,7 @@ func (t *trial) Before(l *sqlite.Look, s *sqlite.Trial) (err error) {
 		t.mark.children = append(t.mark.children, c)
 	}
 	if w.alters {
-		return t.beforeAlter(l, w.target)
+		return t.beforeAlter(w.target)
 	}
 	return nil
 }
@@ -393,7 +389,7 @@ func (t *trial) counting(table, column string) string {
 		return sql
 	}
 	sql := "SELECT count(" + quoteName(column) + ") FROM " + quoteName(table)
-	defaults, err := texts(t.look, `SELECT x.dflt_value FROM pragma_table_xinfo(?1) AS x, pragma_foreign_key_list(?1) AS f
+	defaults, err := t.texts(`SELECT x.dflt_value FROM pragma_table_xinfo(?1) AS x, pragma_foreign_key_list(?1) AS f
  WHERE lower(x.name) = lower(?2) AND lower(f."from") = lower(?2) AND 'SET DEFAULT' IN (f.on_delete, f.on_update) AND x.dflt_value IS NOT NULL`, table, column)
 	if err == nil && len(defaults) > 0 {
 		sql = "SELECT count(*) FROM " + quoteName(table) + " WHERE " + quoteName(column) + " IS NOT (" + defaults[0] + ")" // SQLite's own text
@@ -403,26 +399,25 @@ func (t *trial) counting(table, column string) string {
 }
 
 // count notes how many rows a table has, the first time that the run touches it.
-func (t *trial) count(l *sqlite.Look, table string) error {
+func (t *trial) count(table string) {
 	key := fold(table)
 	if _, known := t.before[key]; known || t.own(table) || system(table) {
-		return nil
+		return
 	}
 	live := t.live(table)
 	if live == "" {
-		return nil
+		return
 	}
 	if f, ok := t.facts.tables[fold(live)]; ok {
 		t.before[key], t.touched[key] = f.rows, t.named(table)
-		return nil
+		return
 	}
 	t.touched[key] = t.named(table)
-	n, err := integer(l, "SELECT count(*) FROM "+quoteName(table))
+	n, err := t.integer("SELECT count(*) FROM " + quoteName(table))
 	if err != nil {
-		return nil // a virtual table without rows to count
+		return // a virtual table without rows to count
 	}
 	t.before[key] = migration.Rowcount{Rows: n, Known: true}
-	return nil
 }
 
 // named returns a table's name as the schema writes it.
@@ -443,35 +438,35 @@ func (t *trial) there(table string) bool {
 }
 
 // rowsOf are the rows that a table of the live database had before the run.
-func (t *trial) rowsOf(l *sqlite.Look, table string) migration.Rowcount {
+func (t *trial) rowsOf(table string) migration.Rowcount {
 	if f, ok := t.facts.tables[fold(t.live(table))]; ok {
 		return f.rows
 	}
-	n, err := integer(l, "SELECT count(*) FROM "+quoteName(table))
+	n, err := t.integer("SELECT count(*) FROM " + quoteName(table))
 	return migration.Rowcount{Rows: n, Known: err == nil}
 }
 
 // beforeAlter looks at the columns of a table, one of which may go with its values.
-func (t *trial) beforeAlter(l *sqlite.Look, table string) (err error) {
-	if t.mark.columns, err = t.columns(l, table); err != nil {
+func (t *trial) beforeAlter(table string) (err error) {
+	if t.mark.columns, err = t.columns(table); err != nil {
 		return err
 	}
 	words := statement.Normalize(t.statement(t.current).SQL)
 	t.mark.dropsColumn = slices.Contains(words, "drop")
 	if t.mark.dropsColumn {
-		return t.values(l, table)
+		return t.values(table)
 	}
 	return nil
 }
 
 // values counts what each column of a table has beside NULL.
-func (t *trial) values(l *sqlite.Look, table string) error {
+func (t *trial) values(table string) error {
 	t.mark.values = map[string]int64{}
 	live := t.live(table)
 	if _, sampled := t.facts.tables[fold(live)]; sampled || live == "" {
 		return nil
 	}
-	columns, err := t.columns(l, table)
+	columns, err := t.columns(table)
 	if err != nil {
 		return err
 	}
@@ -480,7 +475,7 @@ func (t *trial) values(l *sqlite.Look, table string) error {
 		for _, c := range group {
 			counts = append(counts, "count("+quoteName(c)+")")
 		}
-		rows, err := l.Query("SELECT " + strings.Join(counts, ", ") + " FROM " + quoteName(table))
+		rows, err := t.look.Query("SELECT " + strings.Join(counts, ", ") + " FROM " + quoteName(table))
 		if err != nil {
 			return nil // a virtual table that can't be read
 		}
@@ -493,8 +488,8 @@ func (t *trial) values(l *sqlite.Look, table string) error {
 
 // tableNames returns the names of the tables that there are by their folded names, but for those in
 // which virtual ones keep their content: these come, go and change their names with them.
-func tableNames(l *sqlite.Look) (map[string]string, error) {
-	rows, err := l.Query("SELECT name, CASE rootpage WHEN 0 THEN sql END FROM sqlite_schema WHERE type = 'table'")
+func (t *trial) tableNames() (map[string]string, error) {
+	rows, err := t.look.Query("SELECT name, CASE rootpage WHEN 0 THEN sql END FROM sqlite_schema WHERE type = 'table'")
 	names, hidden := map[string]string{}, map[string]bool{}
 	for _, v := range rows.Values {
 		name := text(v[0])
@@ -509,12 +504,12 @@ func tableNames(l *sqlite.Look) (map[string]string, error) {
 	return names, err
 }
 
-func (t *trial) columns(l *sqlite.Look, table string) ([]string, error) {
-	return texts(l, "SELECT name FROM pragma_table_xinfo(?)", table)
+func (t *trial) columns(table string) ([]string, error) {
+	return t.texts("SELECT name FROM pragma_table_xinfo(?)", table)
 }
 
 // After implements sqlite.Watch.
-func (t *trial) After(l *sqlite.Look, s *sqlite.Trial) error {
+func (t *trial) After(_ *sqlite.Look, s *sqlite.Trial) error {
 	t.clock.turn(errLooking)
 	b := t.statement(s.Index)
 	if b.Migration == "" {
@@ -529,26 +524,26 @@ func (t *trial) After(l *sqlite.Look, s *sqlite.Trial) error {
 		t.concerned[fold(table)] = true
 	}
 	if s.Refusal == nil || s.Deferred {
-		t.writes(l, w, t.at(s.Index), t.statement(s.Index).SQL)
+		t.writes(w, t.at(s.Index), t.statement(s.Index).SQL)
 	}
 	if s.Refusal != nil {
-		if err := t.refused(l, s, w); err != nil {
+		if err := t.refused(s, w); err != nil {
 			return err
 		}
 	}
 	t.timings = append(t.timings, migration.Timing{File: b.Migration, Line: b.Line, Took: s.Took, Rows: s.Answer.Changes})
 	if s.Refusal == nil || s.Deferred {
-		if err := t.took(l, s, w); err != nil {
+		if err := t.took(s, w); err != nil {
 			return err
 		}
 	}
 	var err error
-	if t.violated, err = l.Violated(); err != nil {
+	if t.violated, err = t.look.Violated(); err != nil {
 		return err
 	}
 	if last := s.Index+1 == len(t.plan.Batch.Statements) || t.statement(s.Index+1).Migration != b.Migration; last {
 		clear(t.concerned)
-		return t.settle(l)
+		t.settle()
 	}
 	return nil
 }
@@ -573,7 +568,7 @@ func (t *trial) recount(s *sqlite.Trial, w work) {
 }
 
 // writes notes what a statement that was taken did to tables.
-func (t *trial) writes(l *sqlite.Look, w work, at place, sql string) {
+func (t *trial) writes(w work, at place, sql string) {
 	for _, table := range w.touched {
 		t.written[fold(table)] = at
 	}
@@ -587,17 +582,17 @@ func (t *trial) writes(l *sqlite.Look, w work, at place, sql string) {
 			t.stored[fold(table)] = table
 		}
 	}
-	t.trusted(l, w, sql)
+	t.trusted(w, sql)
 }
 
 // errLeft ends a trial of which the rest can't be tried.
 var errLeft = errors.New("the rest can't be tried")
 
 // refused decides about a refusal: nil where it may be due to rows that the copy does not have.
-func (t *trial) refused(l *sqlite.Look, s *sqlite.Trial, w work) error {
-	if t.definite(l, s, w) {
+func (t *trial) refused(s *sqlite.Trial, w work) error {
+	if t.definite(s, w) {
 		known := len(t.hazards)
-		if t.explain(l, s, w); len(t.hazards) == known {
+		if t.explain(s, w); len(t.hazards) == known {
 			t.refuses(s)
 		}
 		return s.Refusal
@@ -609,30 +604,30 @@ func (t *trial) refused(l *sqlite.Look, s *sqlite.Trial, w work) error {
 		t.unjudged[fold(table)], t.written[fold(table)] = true, at
 	}
 	if s.Deferred {
-		return l.Exec("PRAGMA defer_foreign_keys = OFF") // forgets the violations
+		return t.look.Exec("PRAGMA defer_foreign_keys = OFF") // forgets the violations
 	}
 	for _, table := range append(w.touched, w.target) {
 		t.distrust(table)
 	}
-	if l.Gone() {
+	if t.look.Gone() {
 		t.gaps = append(t.gaps, fmt.Sprintf("all behind %s:%d: on the copy that statement ended the transaction, which may be due to the rows that are missing there", at.file, at.line))
 		return errLeft
 	}
-	on, err := integer(l, "PRAGMA defer_foreign_keys")
+	on, err := t.integer("PRAGMA defer_foreign_keys")
 	if err != nil {
 		return err
 	}
 	if on == 0 && ofForeignKey(text) {
 		// The rows that it writes are needed for what follows.
-		if err := l.Exec("PRAGMA defer_foreign_keys = ON"); err != nil {
+		if err := t.look.Exec("PRAGMA defer_foreign_keys = ON"); err != nil {
 			return err
 		}
-		again := l.Exec(t.statement(s.Index).SQL)
-		if err := l.Exec("PRAGMA defer_foreign_keys = OFF"); err != nil {
+		again := t.look.Exec(t.statement(s.Index).SQL)
+		if err := t.look.Exec("PRAGMA defer_foreign_keys = OFF"); err != nil {
 			return err
 		}
 		if again == nil && w.schema {
-			return t.reshaped(l, s.Events, w, at, t.statement(s.Index).SQL)
+			return t.reshaped(s.Events, w, at, t.statement(s.Index).SQL)
 		}
 		if again == nil {
 			return nil
@@ -656,7 +651,7 @@ func (t *trial) said(text string) string {
 func ofForeignKey(text string) bool { return strings.HasPrefix(text, "FOREIGN KEY constraint failed") }
 
 // explain adds what the rows say about a refusal.
-func (t *trial) explain(l *sqlite.Look, s *sqlite.Trial, w work) {
+func (t *trial) explain(s *sqlite.Trial, w work) {
 	at, text := t.at(s.Index), s.Refusal.Text
 	names, isUnique := strings.CutPrefix(text, "UNIQUE constraint failed: ")
 	names, _, _ = strings.Cut(names, ": SQLITE_")
@@ -664,7 +659,7 @@ func (t *trial) explain(l *sqlite.Look, s *sqlite.Trial, w work) {
 	case isUnique:
 		message := "existing rows have the same values: " + names
 		if table, columns, ok := t.columnsIn(names); ok && w.index != "" {
-			if n, rows, err := t.duplicates(l, table, columns); err == nil && rows > 0 && t.facts.complete {
+			if n, rows, err := t.duplicates(table, columns); err == nil && rows > 0 && t.facts.complete {
 				message = fmt.Sprintf("%s of %s share %s: %s", migration.Count(int(rows), "row"), table, migration.Count(int(n), "value"), names)
 			}
 		}
@@ -675,14 +670,14 @@ func (t *trial) explain(l *sqlite.Look, s *sqlite.Trial, w work) {
 		message := "rows without a value: " + names
 		if _, columns, ok := t.columnsIn(names); ok && len(w.reads) > 0 && t.facts.complete {
 			for table := range w.reads {
-				if n, err := integer(l, "SELECT count(*) FROM "+quoteName(table)+" WHERE "+quoteName(columns[0])+" IS NULL"); err == nil && n > 0 {
+				if n, err := t.integer("SELECT count(*) FROM " + quoteName(table) + " WHERE " + quoteName(columns[0]) + " IS NULL"); err == nil && n > 0 {
 					message = fmt.Sprintf("%s of %s have no %s", migration.Count(int(n), "row"), table, columns[0])
 				}
 			}
 		}
 		t.add(migration.CodeNotNullViolated, migration.SeverityError, at, message, "give these rows a value first: UPDATE … SET … WHERE … IS NULL, or coalesce(…) in the SELECT")
 	case strings.HasPrefix(text, "Cannot add a NOT NULL column with default value NULL"):
-		rows := t.rowsOf(l, w.target)
+		rows := t.rowsOf(w.target)
 		t.add(migration.CodeNotNullViolated, migration.SeverityError, at, fmt.Sprintf("%s has %s, which would have no value", w.target, count(rows)),
 			"add the column with a constant DEFAULT, or without NOT NULL, fill it, and let the Worker insist on a value")
 	}
@@ -717,12 +712,12 @@ func (t *trial) columnsIn(names string) (table string, columns []string, ok bool
 }
 
 // duplicates counts the values that several rows share, and these rows.
-func (t *trial) duplicates(l *sqlite.Look, table string, columns []string) (values, rows int64, err error) {
+func (t *trial) duplicates(table string, columns []string) (values, rows int64, err error) {
 	var quoted, present []string
 	for _, c := range columns {
 		quoted, present = append(quoted, quoteName(c)), append(present, quoteName(c)+" IS NOT NULL")
 	}
-	answer, err := l.Query("SELECT count(*), coalesce(sum(n), 0) FROM (SELECT count(*) AS n FROM " + quoteName(table) + " WHERE " + strings.Join(present, " AND ") +
+	answer, err := t.look.Query("SELECT count(*), coalesce(sum(n), 0) FROM (SELECT count(*) AS n FROM " + quoteName(table) + " WHERE " + strings.Join(present, " AND ") +
 		" GROUP BY " + strings.Join(quoted, ", ") + " HAVING count(*) > 1)")
 	if err != nil {
 		return 0, 0, err
@@ -881,7 +876,7 @@ func (t *trial) read(s *sqlite.Trial) work {
 // of one of the parents goes.
 func (t *trial) follows(table, column string, parents []string) bool {
 	for _, parent := range parents {
-		n, err := integer(t.look, `SELECT count(*) FROM pragma_foreign_key_list(?1) WHERE lower("table") = lower(?2)
+		n, err := t.integer(`SELECT count(*) FROM pragma_foreign_key_list(?1) WHERE lower("table") = lower(?2)
  AND (?3 = '' AND on_delete = 'CASCADE' OR lower("from") = lower(?3) AND on_delete IN ('SET NULL', 'SET DEFAULT'))`, table, parent, column)
 		if err == nil && n > 0 {
 			return true
@@ -897,12 +892,12 @@ func (w work) actsOn(table string) bool {
 
 // actsOnItself tells whether a deleted row of a table may take others of the same table with it.
 func (t *trial) actsOnItself(table string) bool {
-	n, err := integer(t.look, `SELECT count(*) FROM pragma_foreign_key_list(?1) WHERE lower("table") = lower(?1) AND on_delete = 'CASCADE'`, table)
+	n, err := t.integer(`SELECT count(*) FROM pragma_foreign_key_list(?1) WHERE lower("table") = lower(?1) AND on_delete = 'CASCADE'`, table)
 	return err == nil && n > 0
 }
 
 // parents are the tables that the foreign keys of a table lead to.
 func (t *trial) parents(table string) []string {
-	parents, _ := texts(t.look, `SELECT DISTINCT "table" FROM pragma_foreign_key_list(?)`, table)
+	parents, _ := t.texts(`SELECT DISTINCT "table" FROM pragma_foreign_key_list(?)`, table)
 	return parents
 }

@@ -26,17 +26,17 @@ func (t *trial) distrust(table string) {
 }
 
 // beginTrust notes what the copy has of each table.
-func (t *trial) beginTrust(l *sqlite.Look) error {
+func (t *trial) beginTrust() error {
 	if t.facts.complete {
 		return nil
 	}
-	virtual, err := texts(l, "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type IN ('virtual', 'shadow')")
+	virtual, err := t.texts("SELECT name FROM pragma_table_list WHERE schema = 'main' AND type IN ('virtual', 'shadow')")
 	if err != nil {
 		return err
 	}
 	for key, f := range t.facts.tables {
 		if !f.rest && f.rows.Known { // a row that the live database has against its own rules is not on the copy
-			n, err := integer(l, "SELECT count(*) FROM "+quoteName(key))
+			n, err := t.integer("SELECT count(*) FROM " + quoteName(key))
 			f.rest = err != nil || n != f.rows.Rows
 			t.facts.tables[key] = f
 		}
@@ -54,7 +54,7 @@ func (t *trial) beginTrust(l *sqlite.Look) error {
 
 // definite tells whether D1 would refuse the statement, too: whether what it says follows from
 // rows that the live database has, and not from the absence of others.
-func (t *trial) definite(l *sqlite.Look, s *sqlite.Trial, w work) bool {
+func (t *trial) definite(s *sqlite.Trial, w work) bool {
 	text := s.Refusal.Text
 	switch {
 	case t.facts.complete || !w.compiles || !s.Deferred && !ofRows(text) && (w.alters || w.drops):
@@ -86,7 +86,7 @@ func (t *trial) definite(l *sqlite.Look, s *sqlite.Trial, w work) bool {
 	case full:
 		return true
 	case some:
-		return t.facts.empty != nil && !t.facts.empty[s.Index] && t.rowByRow(l, w, t.statement(s.Index).SQL)
+		return t.facts.empty != nil && !t.facts.empty[s.Index] && t.rowByRow(w, t.statement(s.Index).SQL)
 	default:
 		return false
 	}
@@ -126,7 +126,7 @@ func (t *trial) alone(w work) work {
 
 // rowByRow tells whether each row that a statement makes, changes or refuses comes of single rows
 // that it reads, so that more rows there would not unmake it.
-func (t *trial) rowByRow(l *sqlite.Look, w work, sql string) bool {
+func (t *trial) rowByRow(w work, sql string) bool {
 	for table := range t.alone(w).reads {
 		if _, direct := t.alone(w).looks[table]; !direct && t.trusts(table) != full {
 			return false // a trigger or a view may do what it likes
@@ -152,12 +152,12 @@ func (t *trial) rowByRow(l *sqlite.Look, w work, sql string) bool {
 		}
 	}
 	switch first := words[0]; {
-	case len(words) > 1 && words[1] == "or" || first == "replace" || t.resolves(l, w.target):
+	case len(words) > 1 && words[1] == "or" || first == "replace" || t.resolves(w.target):
 		return false
 	case first == "update" && count("select")+count("from") > 0, first == "delete" && count("select")+count("from") > 1, count("select") > 1:
 		return false
 	}
-	program, err := l.Query("EXPLAIN " + sql)
+	program, err := t.look.Query("EXPLAIN " + sql)
 	if err != nil {
 		return false
 	}
@@ -170,18 +170,18 @@ func (t *trial) rowByRow(l *sqlite.Look, w work, sql string) bool {
 }
 
 // resolves tells whether a table has an ON CONFLICT of its own.
-func (t *trial) resolves(l *sqlite.Look, table string) bool {
-	list, err := texts(l, "SELECT sql FROM sqlite_schema WHERE type = 'table' AND lower(name) = lower(?)", table)
+func (t *trial) resolves(table string) bool {
+	list, err := t.texts("SELECT sql FROM sqlite_schema WHERE type = 'table' AND lower(name) = lower(?)", table)
 	return err != nil || len(list) > 0 && slices.Contains(statement.Normalize(list[0]), "conflict")
 }
 
 // trusted follows what a statement that was taken does to the tables that it writes.
-func (t *trial) trusted(l *sqlite.Look, w work, sql string) {
+func (t *trial) trusted(w work, sql string) {
 	if t.facts.complete || !w.writes && !w.schema || w.drops || w.alters || w.index != "" {
 		return
 	}
 	seen := t.sees(w)
-	simple := seen == full || seen == some && t.rowByRow(l, w, sql)
+	simple := seen == full || seen == some && t.rowByRow(w, sql)
 	same := seen == full && t.trusts(w.target) == full
 	inserts := w.writes && !w.deletes && len(w.updates) == 0
 	tables := slices.Clone(w.touched)
@@ -205,9 +205,8 @@ func (t *trial) trusted(l *sqlite.Look, w work, sql string) {
 // violates tells whether a migration leaves a foreign key violated in the live database, too.
 // Where none is, what was violated in between counts, as it does in D1.
 func (t *trial) violates() bool {
-	now, _ := t.violations(t.look)
 	may := false
-	for key, n := range now {
+	for key, n := range t.violations() {
 		if table, parent, _ := strings.Cut(key, "\x00"); n > t.orphans[key] {
 			if !t.mayLead(table, parent) {
 				return true
@@ -240,6 +239,6 @@ func (t *trial) mayLead(table, parent string) bool {
 
 // children are the tables whose foreign keys lead to a table.
 func (t *trial) children(table string) []string {
-	children, _ := texts(t.look, `SELECT DISTINCT l.name FROM pragma_table_list AS l, pragma_foreign_key_list(l.name) AS f WHERE l.schema = 'main' AND lower(f."table") = lower(?)`, table)
+	children, _ := t.texts(`SELECT DISTINCT l.name FROM pragma_table_list AS l, pragma_foreign_key_list(l.name) AS f WHERE l.schema = 'main' AND lower(f."table") = lower(?)`, table)
 	return children
 }
