@@ -107,19 +107,21 @@ type Look struct {
 
 // Query runs a query of our own, past D1's authorizer.
 func (l *Look) Query(sql string, args ...any) (migration.Rows, error) {
-	defer l.past()()
+	defer l.authorized(false)()
 	return l.c.query(migration.Query{SQL: sql, Args: args})
 }
 
 // Exec runs SQL of our own, past D1's authorizer.
 func (l *Look) Exec(sql string) error {
-	defer l.past()()
+	defer l.authorized(false)()
 	return l.c.exec(sql)
 }
 
-func (l *Look) past() func() {
+// authorized switches D1's authorizer on or off until what it returns is called, which also
+// forgets what was asked of it meanwhile.
+func (l *Look) authorized(on bool) (back func()) {
 	off, events := l.guard.off, l.guard.events
-	l.guard.off = true
+	l.guard.off, l.guard.events = !on, nil
 	return func() { l.guard.off, l.guard.events = off, events }
 }
 
@@ -134,9 +136,7 @@ func (l *Look) Violated() (int64, error) {
 
 // Compiles tells whether D1 takes a statement, which is not run: the error has SQLite's words.
 func (l *Look) Compiles(sql string) error {
-	off, events := l.guard.off, l.guard.events
-	defer func() { l.guard.off, l.guard.events = off, events }()
-	l.guard.off = false
+	defer l.authorized(true)()
 	if err := l.c.prepare(sql); err != nil {
 		return errors.New(describe(err))
 	}
@@ -146,26 +146,13 @@ func (l *Look) Compiles(sql string) error {
 // Alone returns what a statement asks for as if there were no foreign keys, and why it does not
 // compile.
 func (l *Look) Alone(sql string) (events []Event, err error) {
-	off, before := l.guard.off, l.guard.events
-	defer func() { l.guard.off, l.guard.events = off, before }()
-	l.guard.off, l.guard.events = false, nil
+	defer l.authorized(true)()
 	if _, err := l.c.Config(sqlite3.DBCONFIG_ENABLE_FKEY, false); err != nil {
 		return nil, err
 	}
 	err = l.c.prepare(sql)
 	_, failed := l.c.Config(sqlite3.DBCONFIG_ENABLE_FKEY, true)
 	return l.guard.events, errors.Join(err, failed)
-}
-
-// Runs is Compiles, and takes up to one row.
-func (l *Look) Runs(sql string) error {
-	off, events := l.guard.off, l.guard.events
-	defer func() { l.guard.off, l.guard.events = off, events }()
-	l.guard.off = false
-	if err := l.c.first(sql); err != nil {
-		return errors.New(describe(err))
-	}
-	return nil
 }
 
 // RemoteArguments is how many arguments a function may have in D1; workerd takes more
@@ -176,16 +163,6 @@ const RemoteArguments = 32
 func (l *Look) WithinArguments(sql string) error {
 	defer l.c.Limit(sqlite3.LIMIT_FUNCTION_ARG, l.c.Limit(sqlite3.LIMIT_FUNCTION_ARG, RemoteArguments))
 	return l.Compiles(sql)
-}
-
-func (c conn) first(sql string) (err error) {
-	defer recovered(&err)
-	stmt, _, err := c.Prepare(sql)
-	if err != nil {
-		return err
-	}
-	stmt.Step()
-	return errors.Join(stmt.Err(), stmt.Close())
 }
 
 // Build makes the objects of a schema in an empty database, without rows. The error names the
