@@ -117,12 +117,12 @@ func (d *Database) reading(ctx context.Context, f func(conn) error) error {
 // rollback journal, as that which makes a new file a database in WAL mode. The journal has to be
 // played back before anything can be read, which is for the next writer to do.
 func (d *Database) besides(ctx context.Context, f func(conn) error) error {
-	dir, err := os.MkdirTemp("", "d1-rewind-*")
+	dir, err := temporaryDirectory()
 	if err != nil {
 		return err
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	path := filepath.Join(dir, filepath.Base(d.path))
+	path := filepath.Join(dir, copyName)
 	for _, suffix := range []string{"-journal", ""} {
 		if err := copyFile(path+suffix, d.path+suffix); err != nil {
 			return err

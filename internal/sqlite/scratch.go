@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -41,12 +42,11 @@ func NewScratch(ctx context.Context, before migration.Bookmark) (*Scratch, error
 // SQLite keeps to undo a transaction is in a file, too, so that memory stays bounded whatever the
 // size. Close removes it all.
 func NewScratchFile(ctx context.Context) (*Scratch, error) {
-	sweep(time.Now())
-	dir, err := os.MkdirTemp("", temporary)
+	dir, err := temporaryDirectory()
 	if err != nil {
-		return nil, fmt.Errorf("no temporary file can be made, and TMPDIR can name another directory for it: %w", err)
+		return nil, err
 	}
-	m := &Scratch{dir: dir, file: filepath.Join(dir, "copy")}
+	m := &Scratch{dir: dir, file: filepath.Join(dir, copyName)}
 	file, err := os.OpenFile(m.file, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 	if err == nil {
 		err = file.Close()
@@ -61,22 +61,36 @@ func NewScratchFile(ctx context.Context) (*Scratch, error) {
 	return m, nil
 }
 
-// temporary is how the directories of copies are called.
-const temporary = "d1-rewind-copy-*"
+// temporary is what the names of directories for copies begin with.
+const temporary = "d1-rewind-copy-"
+
+// copyName is how a copy is called in its directory. What SQLite keeps of it beside it is written
+// when the copy is, or before.
+const copyName = "copy"
 
 // orphaned is how long nobody writes to a copy that belongs to a killed run: a copy goes on all
 // the time, and a trial on it ends after two minutes.
 const orphaned = time.Hour
 
-// sweep removes what killed runs have left: it has rows.
-func sweep(now time.Time) {
-	left, _ := filepath.Glob(filepath.Join(os.TempDir(), temporary))
-	for _, dir := range left {
-		info, err := os.Stat(filepath.Join(dir, "copy"))
-		if err == nil && now.Sub(info.ModTime()) > orphaned {
+// temporaryDirectory makes a directory for a copy. It removes those that killed runs have left:
+// they have rows.
+func temporaryDirectory() (string, error) {
+	entries, _ := os.ReadDir(os.TempDir()) // what can't be read can't be swept
+	for _, entry := range entries {
+		dir := filepath.Join(os.TempDir(), entry.Name())
+		young := func(path string) bool {
+			info, err := os.Stat(path)
+			return err == nil && time.Since(info.ModTime()) <= orphaned
+		}
+		if strings.HasPrefix(entry.Name(), temporary) && !young(dir) && !young(filepath.Join(dir, copyName)) {
 			_ = os.RemoveAll(dir)
 		}
 	}
+	dir, err := os.MkdirTemp("", temporary)
+	if err != nil {
+		return "", fmt.Errorf("no temporary file can be made, and TMPDIR can name another directory for it: %w", err)
+	}
+	return dir, nil
 }
 
 func newScratch(ctx context.Context, before migration.Bookmark, content []byte) (*Scratch, error) {

@@ -157,27 +157,71 @@ func TestSettingsDoNotReachTheNextMigration(t *testing.T) {
 
 // What a killed run has left of a copy goes with the next one.
 func TestAbandonedCopiesGo(t *testing.T) {
-	t.Setenv("TMPDIR", t.TempDir())
-	var dirs []string
-	for _, age := range []time.Duration{2 * time.Hour, time.Minute} {
-		dir := filepath.Join(os.TempDir(), "d1-rewind-copy-"+age.String())
-		file := filepath.Join(dir, "copy")
-		if err := errors.Join(os.Mkdir(dir, 0o700), os.WriteFile(file, []byte("rows"), 0o600), os.Chtimes(file, time.Now().Add(-age), time.Now().Add(-age))); err != nil {
-			t.Fatal(err)
-		}
-		dirs = append(dirs, dir)
+	for name, makeCopy := range map[string]func(t *testing.T){
+		"of_all_rows": func(t *testing.T) {
+			m, err := sqlite.NewScratchFile(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = m.Close() })
+		},
+		"of_a_database_in_the_middle_of_a_write": func(t *testing.T) {
+			if got := read(t, killedInATransaction(t), "SELECT count(*) FROM t"); got != "[[1]]" {
+				t.Errorf("rows = %s", got)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Setenv("TMPDIR", t.TempDir())
+			old, young := time.Now().Add(-2*time.Hour), time.Now()
+			for name, ages := range map[string]struct{ dir, file time.Time }{"old": {old, old}, "begun": {old, young}, "empty": {old, time.Time{}}} {
+				dir := filepath.Join(os.TempDir(), "d1-rewind-copy-"+name)
+				if err := os.Mkdir(dir, 0o700); err != nil {
+					t.Fatal(err)
+				}
+				if file := filepath.Join(dir, "copy"); !ages.file.IsZero() {
+					if err := errors.Join(os.WriteFile(file, []byte("rows"), 0o600), os.Chtimes(file, ages.file, ages.file)); err != nil {
+						t.Fatal(err)
+					}
+				}
+				if err := os.Chtimes(dir, ages.dir, ages.dir); err != nil {
+					t.Fatal(err)
+				}
+			}
+			makeCopy(t)
+			for name, want := range map[string]bool{"old": false, "empty": false, "begun": true} {
+				if _, err := os.Stat(filepath.Join(os.TempDir(), "d1-rewind-copy-"+name)); os.IsNotExist(err) == want {
+					t.Errorf("%s: %v, want it there: %t", name, err, want)
+				}
+			}
+		})
 	}
-	m, err := sqlite.NewScratchFile(t.Context())
+}
+
+// killedInATransaction is a database whose last writer was killed when it had written a part of a
+// transaction, with a rollback journal.
+func killedInATransaction(t *testing.T) *sqlite.Database {
+	t.Helper()
+	original, dir := filepath.Join(t.TempDir(), "original"), t.TempDir()
+	c, err := sqlite3.Open("file:" + original)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer m.Close()
-	if _, err := os.Stat(dirs[0]); !os.IsNotExist(err) {
-		t.Errorf("the old copy is there: %v", err)
+	defer c.Close()
+	path := filepath.Join(dir, "0123456789abcdef.sqlite")
+	if err := c.Exec("CREATE TABLE t(x); INSERT INTO t VALUES (1); PRAGMA cache_size = 1; BEGIN; INSERT INTO t SELECT zeroblob(100000) FROM (VALUES (1), (2), (3))"); err != nil {
+		t.Fatal(err)
 	}
-	if _, err := os.Stat(dirs[1]); err != nil {
-		t.Errorf("the copy of a run that goes on is gone: %v", err)
+	for _, suffix := range []string{"", "-journal"} {
+		data, err := os.ReadFile(original + suffix)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path+suffix, data, 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
+	return sqlite.Open(path, options(filepath.Join(dir, "copies")))
 }
 
 // R*Tree keeps statements active, with which SQLite defines no functions.
