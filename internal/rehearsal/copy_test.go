@@ -541,6 +541,21 @@ func TestCopyOfManyTables(t *testing.T) {
 	}
 }
 
+// A row has one value more than D1's results have columns where the rowid is none of 100.
+func TestSampleOfAWideTable(t *testing.T) {
+	t.Parallel()
+	columns := make([]string, maxColumns)
+	for i := range columns {
+		columns[i] = fmt.Sprintf("c%d", i)
+	}
+	r := newRemote(t, "CREATE TABLE wide("+strings.Join(columns, ", ")+")", "INSERT INTO wide(rowid, c0, c99) VALUES (7, 'a', 'z')")
+	plan := migration.Plan{Schema: r.schema(), Batch: batch(file("m", "CREATE TABLE n(a CHECK (a = 'a7z')); INSERT INTO n SELECT c0 || rowid || c99 FROM wide"))}
+	result, err := Remote(r.env, Options{Limit: 1 << 30, Progress: func(string) {}})(t.Context(), plan)
+	if err != nil || len(result.Gaps)+len(result.Hazards) > 0 {
+		t.Errorf("%v, gaps %q, hazards %v", err, result.Gaps, result.Hazards)
+	}
+}
+
 // TestCopyReadsEachRowOnce holds the queries against SQLite's planner: a page that began at the
 // table's beginning, or was sorted, would cost more with each page.
 func TestCopyReadsEachRowOnce(t *testing.T) {

@@ -148,11 +148,11 @@ func concerned(ctx context.Context, plan migration.Plan, o Options) ([]string, e
 	wanted := slices.Clone(first.touched)
 	for _, t := range tables {
 		for _, f := range t.foreign {
-			if touched(t.name) && !touched(f.to) {
+			if touched(t.Name) && !touched(f.to) {
 				wanted = append(wanted, f.to)
 			}
-			if touched(f.to) && !touched(t.name) {
-				wanted = append(wanted, t.name)
+			if touched(f.to) && !touched(t.Name) {
+				wanted = append(wanted, t.Name)
 			}
 		}
 	}

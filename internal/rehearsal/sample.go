@@ -47,10 +47,7 @@ func (s sample) load(l *sqlite.Loader) error {
 
 // keyed is a table as a sample needs to know it.
 type keyed struct {
-	name    string
-	key     []string // what tells its rows apart, quoted
-	rowid   bool     // the key is one integer
-	columns []string // that can be written
+	sqlite.Stored
 	foreign []foreign
 }
 
@@ -72,8 +69,8 @@ func readSample(ctx context.Context, env migration.Environment, schema *sqlite.S
 		known   = map[string]bool{}
 	)
 	ask := func(t keyed, where string) {
-		sql := "SELECT " + strings.Join(t.literals(), ", ") + " FROM " + quoteName(t.name) + " WHERE " + where
-		if len(t.columns) > 0 && !known[sql] {
+		sql := "SELECT " + strings.Join(t.literals(), ", ") + " FROM " + quoteName(t.Name) + " WHERE " + where
+		if !known[sql] {
 			known[sql] = true
 			queries, into = append(queries, migration.Query{SQL: sql}), append(into, t)
 		}
@@ -85,7 +82,7 @@ func readSample(ctx context.Context, env migration.Environment, schema *sqlite.S
 			if !ok || depth == 0 || slices.Contains(f.parent, quoteName("")) { // a key that leads to nothing
 				continue
 			}
-			up := tuple(f.parent) + " IN (SELECT " + strings.Join(f.from, ", ") + " FROM " + quoteName(t.name) + " WHERE " + where + ")"
+			up := tuple(f.parent) + " IN (SELECT " + strings.Join(f.from, ", ") + " FROM " + quoteName(t.Name) + " WHERE " + where + ")"
 			ask(parent, up)
 			ancestors(parent, up, depth-1)
 		}
@@ -93,19 +90,19 @@ func readSample(ctx context.Context, env migration.Environment, schema *sqlite.S
 	s := sample{tables: map[string]fact{}}
 	for _, name := range touched {
 		t, ok := tables[fold(name)]
-		if !ok || len(t.key) == 0 {
+		if !ok || len(t.Key) == 0 {
 			continue
 		}
-		where := tuple(t.key) + " = (" + t.one() + ")"
+		where := tuple(t.key()) + " = (" + t.one() + ")"
 		ask(t, where)
 		ancestors(t, where, generations)
-		counts = append(counts, t.name)
+		counts = append(counts, t.Name)
 	}
 	rows := len(queries)
 	for _, name := range counts {
 		most := "NULL"
-		if t := tables[fold(name)]; t.rowid {
-			most = "(SELECT max(" + t.key[0] + ") FROM " + quoteName(name) + ")"
+		if t := tables[fold(name)]; t.Rowid {
+			most = "(SELECT max(" + t.Key[0].Name + ") FROM " + quoteName(name) + ")"
 		}
 		queries = append(queries, migration.Query{SQL: fmt.Sprintf("SELECT (SELECT count(*) FROM (SELECT 1 FROM %s LIMIT %d)), %s", quoteName(name), counted+1, most)})
 	}
@@ -119,7 +116,7 @@ func readSample(ctx context.Context, env migration.Environment, schema *sqlite.S
 	for i, a := range answers {
 		if a.Err != nil {
 			if i < rows {
-				s.gaps = append(s.gaps, fmt.Sprintf("a row of %s, which can't be read: %v", into[i].name, a.Err))
+				s.gaps = append(s.gaps, fmt.Sprintf("a row of %s, which can't be read: %v", into[i].Name, a.Err))
 			}
 			continue
 		}
@@ -130,41 +127,49 @@ func readSample(ctx context.Context, env migration.Environment, schema *sqlite.S
 			continue
 		}
 		for _, v := range a.Values {
-			row := sampleRow{table: sqlite.Stored{Name: into[i].name, Columns: into[i].columns}}
+			row := sampleRow{table: into[i].Stored}
 			for _, field := range v {
 				if row.values, err = sqlite.Literals(fmt.Sprint(field), row.values); err != nil {
-					return s, fmt.Errorf("read a row of %s: %w", into[i].name, err)
+					return s, fmt.Errorf("read a row of %s: %w", into[i].Name, err)
 				}
 			}
 			s.rows = append(s.rows, row)
 		}
 	}
-	for _, t := range tables {
-		if _, ok := s.tables[fold(t.name)]; !ok {
-			s.tables[fold(t.name)] = fact{rest: true} // nothing is known of it
+	for key := range tables {
+		if _, ok := s.tables[key]; !ok {
+			s.tables[key] = fact{rest: true} // nothing is known of it
 		}
 	}
 	return s, nil
 }
 
+// key is the columns of the key, quoted.
+func (t keyed) key() (columns []string) {
+	for _, k := range t.Key {
+		columns = append(columns, k.Name)
+	}
+	return columns
+}
+
 // one is a query for the key of one row.
 func (t keyed) one() string {
-	key := strings.Join(t.key, ", ")
+	key := t.key()
 	var columns, missing []string
 	for _, f := range t.foreign {
 		for _, c := range f.from {
-			if !slices.Contains(columns, c) && !slices.Contains(t.key, c) {
+			if !slices.Contains(columns, c) && !slices.Contains(key, c) {
 				columns, missing = append(columns, c), append(missing, "("+c+" IS NULL)")
 			}
 		}
 	}
 	if len(columns) == 0 {
-		return "SELECT " + key + " FROM " + quoteName(t.name) + " LIMIT 1"
+		return "SELECT " + strings.Join(key, ", ") + " FROM " + quoteName(t.Name) + " LIMIT 1"
 	}
 	// A rowid keeps no name of its own in a subquery.
-	names := make([]string, len(t.key))
-	inner := make([]string, len(t.key))
-	for i, k := range t.key {
+	names := make([]string, len(key))
+	inner := make([]string, len(key))
+	for i, k := range key {
 		names[i] = fmt.Sprintf("k%d", i)
 		inner[i] = k + " AS " + names[i]
 	}
@@ -172,7 +177,7 @@ func (t keyed) one() string {
 		inner = append(inner, fmt.Sprintf("%s AS f%d", missing[i], i))
 		missing[i] = fmt.Sprintf("f%d", i)
 	}
-	return fmt.Sprintf("SELECT %s FROM (SELECT %s FROM %s LIMIT %d) ORDER BY %s LIMIT 1", strings.Join(names, ", "), strings.Join(inner, ", "), quoteName(t.name), searched, strings.Join(missing, " + "))
+	return fmt.Sprintf("SELECT %s FROM (SELECT %s FROM %s LIMIT %d) ORDER BY %s LIMIT 1", strings.Join(names, ", "), strings.Join(inner, ", "), quoteName(t.Name), searched, strings.Join(missing, " + "))
 }
 
 func tuple(columns []string) string {
@@ -182,78 +187,52 @@ func tuple(columns []string) string {
 	return "(" + strings.Join(columns, ", ") + ")"
 }
 
-// literals are expressions for the values of the columns as SQL literals.
+// literals are expressions for the values of a row as SQL literals, in the order of Loader.Insert.
 func (t keyed) literals() []string {
 	var list []string
-	for _, c := range t.columns {
+	for _, k := range t.key() {
+		list = append(list, exactLiteral(k))
+	}
+	for _, c := range t.Columns {
 		list = append(list, exactLiteral(quoteName(c)))
+	}
+	if len(list) > maxColumns { // the rowid is one too many
+		list = append([]string{listed(list[:2])}, list[2:]...)
 	}
 	return list
 }
 
-// describe reads what there is to know about the tables of a database; virtual ones and those
-// that belong to them are left out.
+// describe reads what there is to know about the tables of a database, by their folded names;
+// virtual ones and those that belong to them are left out.
 func describe(ctx context.Context, m *sqlite.Scratch) (map[string]keyed, error) {
-	answers, err := m.Read(ctx,
-		migration.Query{SQL: `SELECT l.name, l.wr, x.name, x.hidden, x.pk, upper(x.type) FROM pragma_table_list AS l, pragma_table_xinfo(l.name) AS x
- WHERE l.schema = 'main' AND l.type = 'table' AND lower(substr(l.name, 1, 7)) <> 'sqlite_' ORDER BY l.name, x.cid`},
-		migration.Query{SQL: `SELECT l.name, f.id, f."table", f."from", f."to" FROM pragma_table_list AS l, pragma_foreign_key_list(l.name) AS f
- WHERE l.schema = 'main' AND l.type = 'table' ORDER BY l.name, f.id, f.seq`})
+	stored, err := m.Stored()
 	if err != nil {
 		return nil, err
 	}
-	tables, primary := map[string]keyed{}, map[string]map[int64]string{}
-	shadowed := map[string][]string{}
-	for _, v := range answers[0].Values {
-		name, column := fmt.Sprint(v[0]), fmt.Sprint(v[2])
-		key := fold(name)
-		t := tables[key]
-		t.name, t.rowid = name, v[1] == int64(0)
-		if hidden := v[3] == int64(2) || v[3] == int64(3); !hidden {
-			t.columns = append(t.columns, column)
+	tables := map[string]keyed{}
+	for _, s := range stored {
+		if !s.Shadow {
+			tables[fold(s.Name)] = keyed{Stored: s}
 		}
-		if pk, _ := v[4].(int64); pk > 0 {
-			if primary[key] == nil {
-				primary[key] = map[int64]string{}
-			}
-			primary[key][pk] = column
-		}
-		shadowed[key] = append(shadowed[key], fold(column))
-		tables[key] = t
 	}
-	for key, t := range tables {
-		if t.rowid {
-			for _, alias := range []string{"rowid", "_rowid_", "oid"} {
-				if !slices.Contains(shadowed[key], alias) {
-					t.key = []string{alias}
-					break
-				}
-			}
-		}
-		if len(t.key) == 0 { // also where all three names are those of columns
-			t.rowid = false
-			for i := int64(1); primary[key][i] != ""; i++ {
-				t.key = append(t.key, quoteName(primary[key][i]))
-			}
-		}
-		tables[key] = t
+	answers, err := m.Read(ctx, migration.Query{SQL: `SELECT l.name, f.id, f."table", f."from",
+ coalesce(f."to", (SELECT x.name FROM pragma_table_xinfo(f."table") AS x WHERE x.pk = f.seq + 1), '')
+ FROM pragma_table_list AS l, pragma_foreign_key_list(l.name) AS f WHERE l.schema = 'main' AND l.type = 'table' ORDER BY l.name, f.id, f.seq`})
+	if err == nil {
+		err = answers[0].Err
+	}
+	if err != nil {
+		return nil, err
 	}
 	last := ""
-	for _, v := range answers[1].Values {
-		key := fold(fmt.Sprint(v[0]))
+	for _, v := range answers[0].Values {
+		key := fold(text(v[0]))
 		t := tables[key]
-		id := key + "\x00" + fmt.Sprint(v[1])
-		if id != last {
-			t.foreign = append(t.foreign, foreign{to: fmt.Sprint(v[2])})
+		if id := fmt.Sprint(key, "\x00", v[1]); id != last {
+			t.foreign, last = append(t.foreign, foreign{to: text(v[2])}), id
 		}
-		last = id
 		f := &t.foreign[len(t.foreign)-1]
-		f.from = append(f.from, quoteName(fmt.Sprint(v[3])))
-		to, _ := v[4].(string)
-		if to == "" { // the parent's primary key
-			to = primary[fold(f.to)][int64(len(f.from))]
-		}
-		f.parent = append(f.parent, quoteName(to))
+		f.from, f.parent = append(f.from, quoteName(text(v[3]))), append(f.parent, quoteName(text(v[4])))
 		tables[key] = t
 	}
 	return tables, nil

@@ -29,13 +29,17 @@ const (
 	// copyLargest is more than any value has: workerd's limit is 8,388,642 bytes, D1's 2,000,000.
 	copyLargest   = 10_000_000
 	copyPieces    = 3  // in one request
-	copyColumns   = 50 // values by themselves in one query: a result has 100 columns at most
+	copyColumns   = 50 // values by themselves in one query, of which maxColumns allows twice as many
 	copyArguments = 30 // of a function: it takes 32
 	copyBody      = 400_000
 	// copySmall is how much of an answer tables have that are read with others in one request, and
 	// copyTogether how many: Cloudflare counts requests.
 	copySmall, copyTogether = copyAnswer / 20, 50
 )
+
+// maxColumns is how many columns a table and a result may have in D1
+// (https://developers.cloudflare.com/d1/platform/limits/).
+const maxColumns = 100
 
 // copyStream reads the rows of a table, or of a range of its rowids, in the order of their keys.
 type copyStream struct {
@@ -394,7 +398,7 @@ func (t *copyTable) source() string {
 }
 
 // renamed tells whether a result can have all columns; it can't where the rowid is one too many.
-func (t *copyTable) renamed() bool { return len(t.Key)+len(t.Columns) <= 100 }
+func (t *copyTable) renamed() bool { return len(t.Key)+len(t.Columns) <= maxColumns }
 
 // k and c are the columns of the key and the others in source.
 func (t *copyTable) k(i int) string {

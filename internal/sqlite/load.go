@@ -51,8 +51,17 @@ type KeyColumn struct {
 }
 
 // Stored returns the tables, but not SQLite's own.
-func (l *Loader) Stored() ([]Stored, error) {
-	rows, err := l.c.query(migration.Query{SQL: `SELECT name, type = 'shadow', wr FROM pragma_table_list
+func (l *Loader) Stored() ([]Stored, error) { return l.c.stored() }
+
+// Stored returns the tables, but not SQLite's own.
+func (m *Scratch) Stored() ([]Stored, error) {
+	m.mutex.Lock()
+	defer m.mutex.Unlock()
+	return m.keep.stored()
+}
+
+func (c conn) stored() ([]Stored, error) {
+	rows, err := c.query(migration.Query{SQL: `SELECT name, type = 'shadow', wr FROM pragma_table_list
 WHERE schema = 'main' AND type IN ('table', 'shadow') AND lower(substr(name, 1, 7)) <> 'sqlite_' ORDER BY name`})
 	if err != nil {
 		return nil, err
@@ -60,7 +69,7 @@ WHERE schema = 'main' AND type IN ('table', 'shadow') AND lower(substr(name, 1, 
 	var tables []Stored
 	for _, v := range rows.Values {
 		t := Stored{Name: v[0].(string), Shadow: v[1] == int64(1)}
-		if err := l.columns(&t, v[2] == int64(1)); err != nil {
+		if err := c.columns(&t, v[2] == int64(1)); err != nil {
 			return nil, err
 		}
 		tables = append(tables, t)
@@ -68,12 +77,12 @@ WHERE schema = 'main' AND type IN ('table', 'shadow') AND lower(substr(name, 1, 
 	return tables, nil
 }
 
-func (l *Loader) columns(t *Stored, withoutRowid bool) error {
-	columns, err := l.c.query(migration.Query{SQL: "SELECT name, pk, hidden FROM pragma_table_xinfo(?)", Args: []any{t.Name}})
+func (c conn) columns(t *Stored, withoutRowid bool) error {
+	columns, err := c.query(migration.Query{SQL: "SELECT name, pk, hidden FROM pragma_table_xinfo(?)", Args: []any{t.Name}})
 	if err != nil {
 		return err
 	}
-	key, err := l.c.query(migration.Query{SQL: `SELECT x.name, x.coll, x."desc" FROM pragma_index_list(?) AS i, pragma_index_xinfo(i.name) AS x
+	key, err := c.query(migration.Query{SQL: `SELECT x.name, x.coll, x."desc" FROM pragma_index_list(?) AS i, pragma_index_xinfo(i.name) AS x
 WHERE i.origin = 'pk' AND x.key ORDER BY x.seqno`, Args: []any{t.Name}})
 	if err != nil {
 		return err
@@ -83,7 +92,7 @@ WHERE i.origin = 'pk' AND x.key ORDER BY x.seqno`, Args: []any{t.Name}})
 		for _, v := range key.Values {
 			name, collation := v[0].(string), v[1].(string)
 			inKey[name] = true
-			_, own, _, _, _, err := l.c.TableColumnMetadata("main", t.Name, name)
+			_, own, _, _, _, err := c.TableColumnMetadata("main", t.Name, name)
 			if err != nil {
 				return err
 			}
