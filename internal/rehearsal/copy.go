@@ -17,12 +17,9 @@ import (
 
 // copyResult says what a copy has.
 type copyResult struct {
-	rows, bytes int64 // bytes are those of the values
-	requests    int
-	tables      map[string]int64 // rows of each
-	partly      []string         // tables that are not as in the database
-	gaps        []string         // which these are, and why
-	over        bool             // there is more than the limit: nothing was copied
+	partly []string // tables that are not as in the database
+	gaps   []string // which these are, and why
+	over   bool     // there is more than the limit: nothing was copied
 }
 
 var errOver = errors.New("more than the limit")
@@ -42,7 +39,7 @@ func copyData(ctx context.Context, env migration.Environment, schema migration.S
 	if err != nil {
 		return nil, copyResult{}, err
 	}
-	c := &copier{env: env, limit: limit, progress: progress, result: copyResult{tables: map[string]int64{}}}
+	c := &copier{env: env, limit: limit, progress: progress}
 	err = copied.Fill(ctx, schema, func(l *sqlite.Loader) error {
 		c.to = l
 		return c.run(ctx, schema, tables)
@@ -55,7 +52,7 @@ func copyData(ctx context.Context, env migration.Environment, schema migration.S
 	case ctx.Err() != nil:
 		return nil, copyResult{}, errors.Join(ctx.Err(), closing)
 	case errors.Is(err, errOver):
-		return nil, copyResult{over: true, requests: c.result.requests}, closing
+		return nil, copyResult{over: true}, closing
 	case c.moved:
 		err = fmt.Errorf("the database was written to while it was copied: %w", err)
 	}
@@ -68,8 +65,9 @@ type copier struct {
 	limit    int64
 	progress func(string)
 	result   copyResult
-	moved    bool // the bookmark did, so somebody wrote
-	written  int64
+	moved    bool  // the bookmark did, so somebody wrote
+	bytes    int64 // of the values so far
+	written  int64 // rows, as far as progress is concerned
 	expected int64
 	said     time.Time
 }
@@ -91,7 +89,7 @@ type copySize struct {
 }
 
 func (c *copier) run(ctx context.Context, schema migration.Schema, wanted []string) error {
-	before, err := c.bookmark(ctx)
+	before, err := c.env.Bookmark(ctx, time.Time{})
 	if err != nil {
 		return err
 	}
@@ -115,7 +113,7 @@ func (c *copier) run(ctx context.Context, schema migration.Schema, wanted []stri
 	if err := c.copy(ctx, tables); err != nil {
 		return err
 	}
-	after, err := c.bookmark(ctx)
+	after, err := c.env.Bookmark(ctx, time.Time{})
 	if err != nil {
 		return err
 	}
@@ -129,8 +127,6 @@ func (c *copier) run(ctx context.Context, schema migration.Schema, wanted []stri
 		return err
 	}
 	for _, t := range tables {
-		c.result.tables[t.Name] = t.rows
-		c.result.rows += t.rows
 		if t.problem != "" {
 			c.result.partly = append(c.result.partly, t.Name)
 			c.result.gaps = append(c.result.gaps, fmt.Sprintf("table %s %s", t.Name, t.problem))
@@ -170,11 +166,6 @@ func containsName(names []string, name string) bool {
 	return slices.ContainsFunc(names, func(n string) bool { return fold(n) == fold(name) })
 }
 
-func (c *copier) bookmark(ctx context.Context) (migration.Bookmark, error) {
-	c.result.requests++
-	return c.env.Bookmark(ctx, time.Time{})
-}
-
 // measure asks for the size of each table.
 func (c *copier) measure(ctx context.Context, tables []*copyTable) error {
 	for len(tables) > 0 {
@@ -183,7 +174,6 @@ func (c *copier) measure(ctx context.Context, tables []*copyTable) error {
 			q := tables[len(queries)].measure()
 			queries, length = append(queries, q), length+len(q.SQL)
 		}
-		c.result.requests++
 		answers, err := c.env.Read(ctx, queries...)
 		if err != nil {
 			return err
@@ -281,7 +271,7 @@ func (c *copier) copy(ctx context.Context, tables []*copyTable) error {
 	c.said = time.Now()
 	var streams []*copyStream
 	for _, t := range tables {
-		c.result.bytes -= t.bytes
+		c.bytes -= t.bytes
 		t.rows, t.bytes, t.problem, t.empty = 0, 0, "", false
 		if err := c.to.Empty(t.Name); err != nil {
 			return fmt.Errorf("empty %s: %w", t.Name, err)
@@ -327,9 +317,6 @@ func (c *copier) copy(ctx context.Context, tables []*copyTable) error {
 	if err := <-ended; failed == nil {
 		failed = err
 	}
-	for _, s := range streams {
-		c.result.requests += s.requests
-	}
 	for _, t := range tables {
 		if failed == nil && t.empty {
 			failed = c.to.Empty(t.Name) // of what was read so far
@@ -372,9 +359,9 @@ func (c *copier) write(page copyPage) error {
 		}
 		for _, v := range row {
 			t.bytes += v.Size()
-			c.result.bytes += v.Size()
+			c.bytes += v.Size()
 		}
-		if c.result.bytes > c.limit {
+		if c.bytes > c.limit {
 			return errOver
 		}
 		err := c.to.Insert(t.Stored, row)
@@ -401,7 +388,6 @@ func (c *copier) sequence(ctx context.Context, tables []*copyTable) error {
 	if err != nil || !there {
 		return err
 	}
-	c.result.requests++
 	answers, err := c.env.Read(ctx, migration.Query{SQL: "SELECT name, " + exactLiteral("name") + ", quote(seq) FROM sqlite_sequence"})
 	if err != nil {
 		return err

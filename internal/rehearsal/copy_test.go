@@ -153,20 +153,20 @@ func TestCopy(t *testing.T) {
 	for _, test := range []struct {
 		name string
 		sql  []string
-		rows int64
+		slow bool
 	}{
 		{"values", []string{
 			"CREATE TABLE v(id INTEGER PRIMARY KEY, v, i INTEGER, r REAL, t TEXT, b BLOB)",
 			"INSERT INTO v(v) VALUES (9007199254740993), (-9223372036854775807 - 1), (9223372036854775807), (0), (-1), (0.1), (1e300), (-2.0), (5e-324), (2.2250738585072011e-308), (1.7976931348623157e308), (9e999), (-9e999), (3.0)",
 			"INSERT INTO v(v) VALUES (''), (x''), (NULL), (x'00ff27'), ('it''s'), (''''''''), (char(10) || char(13, 10)), ('a' || char(0) || 'b'), (char(0)), ('a,b'), ('NULL'), (CAST(x'ff41' AS TEXT)), (CAST(x'eda080' AS TEXT)), (char(65533)), ('日本語 🎉')",
 			"INSERT INTO v(i, r, t, b) VALUES ('text', 'text', 1.5, 7), (x'31', x'31', x'31', 'blob'), (1.5, 3, 12345678901234567890, 1e15), ('', '', '', '')",
-		}, 33},
+		}, false},
 		{"names", []string{
 			`CREATE TABLE "it's a ""table""` + "\n" + `"("order" TEXT, "a""b" INT, "c` + "\n" + `d" INT, "e'f", [g h], "?1", "rowid ")`,
 			`INSERT INTO "it's a ""table""` + "\n" + `" VALUES (1, 2, 3, 4, 5, 6, 7)`,
 			`CREATE TABLE k0(k0, c0, t, value, "key", s)`, "INSERT INTO k0 VALUES (1, 2, 3, 4, 5, 6)",
 			`CREATE TABLE "order"("COLLATE" TEXT COLLATE NOCASE, "desc" INT, PRIMARY KEY("desc" DESC, "COLLATE")) WITHOUT ROWID`, `INSERT INTO "order" VALUES ('a', 1), ('B', 1), ('b', 2)`,
-		}, 5},
+		}, false},
 		{"rowids", []string{
 			"CREATE TABLE a(x)", "INSERT INTO a(rowid, x) VALUES (-9223372036854775807 - 1, 'least'), (9223372036854775807, 'most'), (0, 'none'), (-5, 'less'), (1 << 60, 'far')",
 			"CREATE TABLE b(rowid, x)", "INSERT INTO b(_rowid_, rowid, x) VALUES (7, 1, 'b')",
@@ -174,23 +174,23 @@ func TestCopy(t *testing.T) {
 			"CREATE TABLE d(rowid, _rowid_, oid, id INTEGER PRIMARY KEY)", "INSERT INTO d VALUES (1, 2, 3, 4)",
 			"CREATE TABLE e(id INTEGER PRIMARY KEY DESC, x)", "INSERT INTO e(rowid, id) VALUES (99, 1)", // not the rowid, for historical reasons
 			"CREATE TABLE f(rowid INTEGER PRIMARY KEY, x)", "INSERT INTO f VALUES (3, 3)",
-		}, 10},
+		}, false},
 		{"generated and strict", []string{
 			"CREATE TABLE g(a INTEGER, b AS (a * 2) STORED, c TEXT, d AS (a || c) VIRTUAL, UNIQUE(b))", "INSERT INTO g(a, c) VALUES (1, 'x'), (2, 'y')",
 			"CREATE TABLE s(id INTEGER PRIMARY KEY, a ANY, b BLOB, r REAL) STRICT", "INSERT INTO s VALUES (1, '1', x'00', 3), (2, 1, NULL, 1.5), (3, x'01', NULL, NULL)",
 			"PRAGMA ignore_check_constraints = ON", "CREATE TABLE k(x CHECK(x > 0))", "INSERT INTO k VALUES (-1)",
-		}, 6},
+		}, false},
 		{"100 columns", []string{
 			"CREATE TABLE w(" + columns + ")", fmt.Sprintf(numbers, 300) + "INSERT INTO w SELECT " + values + " FROM n",
 			"CREATE TABLE x(" + columns + ", PRIMARY KEY(c0, c99, c50)) WITHOUT ROWID", fmt.Sprintf(numbers, 300) + "INSERT INTO x SELECT " + values + " FROM n",
-		}, 600},
+		}, true},
 		{"large rows", []string{
 			"CREATE TABLE l(id INTEGER PRIMARY KEY, small, large)",
 			"INSERT INTO l VALUES (1, 'a', randomblob(1900000)), (2, NULL, replace(hex(zeroblob(475000)), '00', 'it''s')), (3, 'c', zeroblob(400000)), (4, 'd', zeroblob(400001)), (5, randomblob(900000), CAST(randomblob(900000) AS TEXT))",
 			fmt.Sprintf(numbers, 2000) + "INSERT INTO l SELECT 1000 + i, i, CASE WHEN i % 50 = 0 THEN hex(randomblob(20000)) ELSE 'small' END FROM n",
 			"CREATE TABLE m(a TEXT COLLATE NOCASE, b REAL, c, PRIMARY KEY(a, b DESC)) WITHOUT ROWID",
 			"INSERT INTO m SELECT 'key' || id, id / 3.0, large FROM l",
-		}, 4010},
+		}, true},
 		{"without rowid", []string{
 			"CREATE TABLE p(a TEXT COLLATE NOCASE, b INT, c, d, PRIMARY KEY(a, c DESC, b)) WITHOUT ROWID",
 			fmt.Sprintf(numbers, 6000) + "INSERT INTO p SELECT CASE i % 3 WHEN 0 THEN 'Ab' WHEN 1 THEN 'aC' ELSE 'ab''c' END, i, CASE i % 5 WHEN 0 THEN i / 7.0 WHEN 1 THEN CAST(i AS TEXT) WHEN 2 THEN CAST(CAST(i AS TEXT) AS BLOB) WHEN 3 THEN 9000000000000000000 + i ELSE '' END, hex(zeroblob(300)) || i FROM n",
@@ -199,16 +199,16 @@ func TestCopy(t *testing.T) {
 			"CREATE TABLE r(a, PRIMARY KEY(a)) WITHOUT ROWID",
 			fmt.Sprintf(numbers, 6000) + "INSERT INTO r SELECT CASE i % 4 WHEN 0 THEN i WHEN 1 THEN hex(zeroblob(150)) || i WHEN 2 THEN CAST(hex(zeroblob(300)) || i || 'ÿ' AS BLOB) ELSE i + 0.5 END FROM n",
 			"INSERT INTO r VALUES (9e999), (-9e999), (''), (x''), (CAST(x'ff' AS TEXT)), ('a' || char(0))",
-		}, 18006},
+		}, true},
 		{"references, triggers and views", []string{
 			"CREATE TABLE c(id INTEGER PRIMARY KEY, p REFERENCES p(id) ON DELETE CASCADE)", "CREATE TABLE p(id INTEGER PRIMARY KEY AUTOINCREMENT, n INT DEFAULT 0)",
 			"CREATE TRIGGER t AFTER INSERT ON c BEGIN UPDATE p SET n = n + 1 WHERE id = new.p; END", "CREATE VIEW v AS SELECT * FROM c JOIN p ON p.id = c.p", "CREATE UNIQUE INDEX i ON c(p, id)",
 			"INSERT INTO p(id) VALUES (1), (50)", "INSERT INTO c(p) VALUES (1), (1), (50)", "DELETE FROM p WHERE id = 50", "ANALYZE",
-		}, 3},
+		}, false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			if testing.Short() && (test.rows > 6000 || test.name == "large rows" || test.name == "100 columns") {
+			if testing.Short() && test.slow {
 				t.Skip("takes minutes with the race detector")
 			}
 			r := newRemote(t, test.sql...)
@@ -216,8 +216,8 @@ func TestCopy(t *testing.T) {
 			// Statistics are SQLite's own and change no result.
 			r.exec("DROP TABLE IF EXISTS sqlite_stat1", "DROP TABLE IF EXISTS sqlite_stat4")
 			r.compare(copied)
-			if result.rows != test.rows || len(result.gaps) > 0 {
-				t.Errorf("copyData() copied %d rows with gaps %q, want %d", result.rows, result.gaps, test.rows)
+			if len(result.gaps) > 0 {
+				t.Errorf("gaps: %q", result.gaps)
 			}
 		})
 	}
@@ -453,9 +453,6 @@ func TestCopyWithinTheLimit(t *testing.T) {
 			t.Errorf("%s = %q, want %q", sql, got, want)
 		}
 	}
-	if _, ok := result.tables["large"]; ok || result.tables["small"] != 1 {
-		t.Errorf("tables: %v", result.tables)
-	}
 }
 
 func TestCopySaysWhatItCosts(t *testing.T) {
@@ -534,11 +531,11 @@ func TestCopyOfManyTables(t *testing.T) {
 	sql = append(sql, "CREATE TABLE large(a)", "INSERT INTO large WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5000) SELECT printf('%0100d', i) FROM n",
 		"CREATE TABLE wide(a)", "INSERT INTO wide VALUES (zeroblob(1500000)), (1)")
 	r := newRemote(t, sql...)
-	copied, result := r.mustCopy()
-	r.compare(copied)
-	if result.requests > 25 || result.rows != 450+5000+2 {
-		t.Errorf("%d rows with %d requests", result.rows, result.requests)
+	copied, _ := r.mustCopy()
+	if n := len(r.server.Requests()); n > 26 { // one of them is for the schema
+		t.Errorf("%d requests", n)
 	}
+	r.compare(copied)
 }
 
 // A row has one value more than D1's results have columns where the rowid is none of 100.

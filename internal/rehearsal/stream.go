@@ -49,7 +49,6 @@ type copyStream struct {
 	after    []string // the key of the last row that was read: literals; nil: none so far
 	same     int      // how many columns of the key the next rows have in common with after
 	wide     []wideRow
-	requests int
 	ahead    *migration.Rows // the first page, where it was read with those of other tables
 }
 
@@ -201,7 +200,6 @@ func send(ctx context.Context, pages chan<- copyPage, page copyPage) error {
 }
 
 func (s *copyStream) ask(ctx context.Context, queries ...migration.Query) ([]migration.Rows, error) {
-	s.requests++
 	answers, err := s.env.Read(ctx, queries...)
 	if err == nil && len(answers) != len(queries) {
 		err = errAnswer
