@@ -102,8 +102,8 @@ func (t *trial) foreignKeys(w work, at place, sql string) {
 		lost := c.count - now
 		known, sampled := t.facts.tables[fold(live)]
 		certain := w.drops || all
-		if lost <= 0 && sampled && w.drops && known.rest && known.rows.Known {
-			t.add(migration.CodeNotJudged, migration.SeverityInfo, at, fmt.Sprintf("dropping %s may change rows of %s (%s), which refer to it; the one on the copy does not", w.target, c.table, count(known.rows)), t.witness+" knows")
+		if lost <= 0 && known.rest && (w.drops || !known.rows.Known || c.count == 0 && !known.rows.More) {
+			t.add(migration.CodeNotJudged, migration.SeverityInfo, at, fmt.Sprintf("it may change rows of %s (%s), which refer to %s; on the copy none does", c.table, count(known.rows), w.target), t.witness+" knows")
 			continue
 		}
 		if lost <= 0 && (!sampled || certain || known.rows.Rows == 0 || c.count == 0 && !known.rows.More) {
@@ -387,11 +387,11 @@ func (t *trial) altered(table string, at place) error {
 }
 
 func (t *trial) dropColumn(table, column string, at place, values int64) {
-	severity, has := migration.SeverityError, migration.Count(int(values), "value")
+	severity, has, known := migration.SeverityError, migration.Count(int(values), "value"), true
 	if f, sampled := t.facts.tables[fold(table)]; sampled {
-		values, has = f.rows.Rows, "the table has "+count(f.rows)
+		values, has, known = f.rows.Rows, "the table has "+count(f.rows), f.rows.Known
 	}
-	if values == 0 {
+	if known && values == 0 {
 		severity, has = migration.SeverityWarning, "no row has a value"
 	}
 	t.add(migration.CodeDropColumn, severity, at, fmt.Sprintf("drops %s.%s (%s)", table, column, has),
