@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/d1-rewind/d1-rewind/internal/migration"
+	"github.com/d1-rewind/d1-rewind/internal/statement"
 )
 
 // Check looks for damage with SQLite's own quick_check.
@@ -51,7 +53,11 @@ WHERE l.schema = 'main' AND l.type IN ('table', 'virtual') AND lower(substr(l.na
 		d.print("%s;\n", t[3])
 	}
 	for _, t := range tables.Values {
-		if err := d.rows(fmt.Sprint(t[0]), t[1] == "virtual", fmt.Sprint(t[3])); err != nil {
+		module, content := "", (*string)(nil)
+		if t[1] == "virtual" {
+			module, content = virtual(fmt.Sprint(t[3]))
+		}
+		if err := d.rows(fmt.Sprint(t[0]), module, content); err != nil {
 			return fmt.Errorf("table %q: %w", t[0], err)
 		}
 	}
@@ -74,16 +80,32 @@ AND lower(substr(tbl_name, 1, 4)) <> '_cf_' ORDER BY CASE type WHEN 'index' THEN
 	return err
 }
 
-func (d *dump) rows(table string, virtual bool, sql string) error {
-	if virtual && strings.Contains(strings.ToLower(sql), "fts5") {
-		content := strings.ReplaceAll(strings.ToLower(sql), " ", "")
-		switch {
-		case strings.Contains(content, "content=''") || strings.Contains(content, `content=""`):
-			return errors.New("a contentless FTS5 table keeps no rows that could be exported")
-		case strings.Contains(content, ",content="):
-			d.rebuild = append(d.rebuild, quoteName(table))
-			return nil
+// virtual reads the definition of a virtual table: its module, and what FTS5's option content
+// names, nil without one.
+func virtual(sql string) (module string, content *string) {
+	tokens := statement.Tokens(sql)
+	for i, t := range tokens {
+		switch word := statement.Fold(t.Text); {
+		case t.Kind != statement.Word || i+1 == len(tokens):
+		case module == "" && word == "using":
+			module = statement.Fold(tokens[i+1].Text)
+		case module != "" && word == "content" && tokens[i+1].Text == "=" && i+2 < len(tokens):
+			content = &tokens[i+2].Text
 		}
+	}
+	return module, content
+}
+
+// rows writes the rows of a table; module is "" and content nil unless it is a virtual one.
+func (d *dump) rows(table, module string, content *string) error {
+	switch {
+	case module == "fts5vocab":
+		return nil // it shows what is in another one
+	case content != nil && *content == "":
+		return errors.New("a contentless FTS5 table keeps no rows that could be exported")
+	case content != nil:
+		d.rebuild = append(d.rebuild, quoteName(table))
+		return nil
 	}
 	columns, err := d.c.query(migration.Query{SQL: "SELECT name FROM pragma_table_xinfo(?) WHERE hidden = 0 ORDER BY cid", Args: []any{table}})
 	if err != nil {
@@ -93,19 +115,19 @@ func (d *dump) rows(table string, virtual bool, sql string) error {
 	for _, v := range columns.Values {
 		names = append(names, fmt.Sprint(v[0]))
 	}
-	if virtual && strings.Contains(strings.ToLower(sql), "fts5") {
+	if module == "fts5" {
 		names = append([]string{"rowid"}, names...)
 	}
 	return d.inserts(table, names)
 }
 
-// inserts writes a table's rows as SQLite quotes them, which loses no digit of an integer
-// and no byte of a text.
+// inserts writes a table's rows as SQLite quotes them, which loses no digit of an integer. A
+// text that it would cut off, or that a file of SQL can't have, is written in hexadecimal digits.
 func (d *dump) inserts(table string, columns []string) error {
 	quoted, literals := make([]string, len(columns)), make([]string, len(columns))
 	for i, name := range columns {
 		quoted[i] = quoteName(name)
-		literals[i] = "quote(" + quoted[i] + ")"
+		literals[i] = fmt.Sprintf("CASE WHEN typeof(%[1]s) = 'text' AND instr(%[1]s, char(0)) > 0 THEN 'CAST(' || quote(CAST(%[1]s AS BLOB)) || ' AS TEXT)' ELSE quote(%[1]s) END", quoted[i])
 	}
 	stmt, _, err := d.c.Prepare("SELECT " + strings.Join(literals, ", ") + " FROM " + quoteName(table))
 	if err != nil {
@@ -116,6 +138,9 @@ func (d *dump) inserts(table string, columns []string) error {
 		values := make([]string, len(columns))
 		for i := range values {
 			values[i] = stmt.ColumnText(i)
+			if content, ok := strings.CutPrefix(values[i], "'"); ok && !utf8.ValidString(content) {
+				values[i] = fmt.Sprintf("CAST(X'%X' AS TEXT)", strings.ReplaceAll(strings.TrimSuffix(content, "'"), "''", "'"))
+			}
 		}
 		d.print("INSERT INTO %s (%s) VALUES(%s);\n", quoteName(table), strings.Join(quoted, ","), strings.Join(values, ","))
 	}

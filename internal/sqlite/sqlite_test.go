@@ -247,17 +247,23 @@ INSERT INTO parent VALUES (9007199254740993, 'real
 newline and \n', x'00ff'), (2, NULL, 1e300);
 INSERT INTO child(id, pid) VALUES (1, 2);
 CREATE VIRTUAL TABLE own USING fts5(a); INSERT INTO own(rowid, a) VALUES (7, 'some words');
-CREATE VIRTUAL TABLE ext USING fts5(v, content='notes', content_rowid='id'); CREATE TABLE notes(id INTEGER PRIMARY KEY, v); INSERT INTO notes VALUES (3, 'other words');
-CREATE VIRTUAL TABLE r USING rtree(id, a, b); INSERT INTO r VALUES (1, 2, 3);
+CREATE VIRTUAL TABLE ext USING fts5(v,
+	content = 'notes', content_rowid='id'); CREATE TABLE notes(id INTEGER PRIMARY KEY, v); INSERT INTO notes VALUES (3, 'other words');
+CREATE VIRTUAL TABLE fts5_r USING rtree(id, a, b); INSERT INTO fts5_r VALUES (1, 2, 3);
+CREATE VIRTUAL TABLE vocabulary USING fts5vocab(own, row);
+CREATE TABLE texts(v); INSERT INTO texts VALUES ('a' || char(0) || 'b'), (CAST(x'ff41' AS TEXT)), (CAST(x'2700ff2741' AS TEXT)), (char(65533)), (''), ('it''s' || char(13, 10));
 CREATE INDEX i ON parent(b); CREATE VIEW v AS SELECT * FROM child; CREATE TRIGGER tr INSTEAD OF INSERT ON v BEGIN SELECT 1; END;`)
 	var out bytes.Buffer
 	if err := d.Dump(t.Context(), &out); err != nil {
 		t.Fatal(err)
 	}
 	loaded := open(t)
+	if _, err := statement.Text(out.Bytes()); err != nil {
+		t.Error(err)
+	}
 	apply(t, loaded, out.String())
 	for _, sql := range []string{
-		`SELECT id, "odd ""name", b FROM parent ORDER BY id`, "SELECT * FROM child", "SELECT rowid, a FROM own WHERE own MATCH 'words'", "SELECT * FROM r",
+		`SELECT id, "odd ""name", b FROM parent ORDER BY id`, "SELECT * FROM child", "SELECT rowid, a FROM own WHERE own MATCH 'words'", "SELECT * FROM fts5_r", "SELECT * FROM vocabulary", "SELECT typeof(v), hex(v) FROM texts",
 		"SELECT * FROM sqlite_sequence", "SELECT type, name, sql FROM sqlite_schema WHERE name NOT LIKE '%\\_%' ESCAPE '\\' ORDER BY name",
 	} {
 		if diff := cmp.Diff(read(t, d, sql), read(t, loaded, sql)); diff != "" {
