@@ -37,27 +37,3 @@ func TestComments(t *testing.T) {
 		})
 	}
 }
-
-func TestSweeping(t *testing.T) {
-	t.Parallel()
-	for sql, want := range map[string]string{
-		"DELETE FROM t":                                          "DELETE",
-		"delete from t where id = 1":                             "",
-		"DELETE FROM t LIMIT 1":                                  "",
-		"UPDATE t SET a = 1":                                     "UPDATE",
-		"UPDATE OR IGNORE t SET a = (SELECT 1 WHERE 1)":          "UPDATE",
-		"UPDATE t SET a = 1 WHERE b":                             "",
-		"WITH c AS (SELECT 1 WHERE 1) DELETE FROM t":             "DELETE",
-		"INSERT INTO t SELECT 1 ON CONFLICT DO UPDATE SET a":     "",
-		"REPLACE INTO t VALUES (1)":                              "",
-		"CREATE TRIGGER g AFTER DELETE ON t BEGIN SELECT 1; END": "",
-		"CREATE TABLE t(a REFERENCES p ON DELETE CASCADE)":       "",
-		`DELETE FROM "where"`:                                    "DELETE",
-		"SELECT 1":                                               "",
-		"":                                                       "",
-	} {
-		if verb, ok := statement.Sweeping(sql); verb != want || ok != (want != "") {
-			t.Errorf("Sweeping(%q) = %q, %t, want %q", sql, verb, ok, want)
-		}
-	}
-}

@@ -90,7 +90,7 @@ func Sweeping(sql string) (verb string, ok bool) {
 }
 
 // outside returns the tokens outside of all parentheses, and false if some are not closed or
-// not opened. A semicolon is none of them if nothing follows it.
+// not opened.
 func outside(sql string) (outer []token, whole bool) {
 	depth := 0
 	for t := range tokens(sql) {
