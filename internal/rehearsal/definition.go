@@ -389,7 +389,7 @@ func plain(name string) string {
 	name = fold(name)
 	bare := len(statement.Tokens(name)) == 1 && statement.Tokens(name)[0] == statement.Token{Kind: statement.Word, Text: name}
 	if !bare || values[name] || isNumber(statement.Token{Kind: statement.Word, Text: name}) {
-		return `"` + strings.ReplaceAll(name, `"`, `""`) + `"`
+		return quoteName(name)
 	}
 	return name
 }

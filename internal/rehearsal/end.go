@@ -123,7 +123,7 @@ func (t *trial) removed() error {
 		if err != nil {
 			return err
 		}
-		if n == 0 && t.liveViews[fold(v.live)] {
+		if n == 0 && slices.ContainsFunc(t.start.views, func(o object) bool { return fold(o.name) == fold(v.live) }) {
 			t.add(migration.CodeDropView, migration.SeverityWarning, v.place, fmt.Sprintf("drops the view %s, which the running Worker may read", v.live), "drop it when no deployed Worker reads it")
 		}
 	}
@@ -204,7 +204,7 @@ func sameDefinition(ctx context.Context, kind, stored, create string) bool {
 	if kind == "view" || kind == "trigger" {
 		return sameBody(readBody(kind, stored), readBody(kind, create), func(string) bool { return true })
 	}
-	if kind != "table" || isVirtual(stored) {
+	if kind != "table" || sqlite.IsVirtual(stored) {
 		return slices.Equal(withoutCondition(stored), withoutCondition(create))
 	}
 	var models [2]model
@@ -227,11 +227,6 @@ func withoutCondition(sql string) []string {
 		}
 	}
 	return list
-}
-
-func isVirtual(sql string) bool {
-	list := statement.Normalize(sql)
-	return len(list) > 1 && list[1] == "virtual"
 }
 
 // belongings are the indexes and triggers that somebody wrote.

@@ -260,7 +260,7 @@ func sameWords(a, b string) bool {
 // of the index what they find in a row, and FTS5 calls an index damaged that never had it.
 func reindex(ctx context.Context, m *sqlite.Scratch, schema migration.Schema) {
 	for _, o := range schema {
-		if o.Type == "table" && isVirtual(o.SQL) && slices.Contains(statement.Normalize(o.SQL), "fts5") {
+		if o.Type == "table" && sqlite.IsVirtual(o.SQL) && slices.Contains(statement.Normalize(o.SQL), "fts5") {
 			name := quoteName(o.Name)
 			rebuild := migration.Query{SQL: "INSERT INTO " + name + "(" + name + ") VALUES ('rebuild')"}
 			_ = m.Apply(ctx, migration.Batch{Statements: []migration.BatchStatement{{Query: rebuild}}}) // one without content refuses

@@ -114,7 +114,6 @@ type trial struct {
 	// How it was before anything ran.
 	start       model
 	liveColumns map[string][]string
-	liveViews   map[string]bool
 	objects     []migration.Object // indexes and triggers
 	broken      map[string]string  // what could not be read or written, and why
 	orphans     map[string]int64   // rows whose foreign key leads nowhere, by table and parent
@@ -163,10 +162,30 @@ type trial struct {
 }
 
 func newTrial(ctx context.Context, plan migration.Plan, known facts, o Options) *trial {
-	return &trial{ctx: ctx, plan: plan, imports: o.Import, facts: known, witness: cmp.Or(o.witness, "rehearse: data"),
-		liveColumns: map[string][]string{}, liveViews: map[string]bool{}, counts: map[string]map[string]int64{},
-		origin: map[string]origin{}, touched: map[string]string{}, before: map[string]migration.Rowcount{}, written: map[string]place{}, stored: map[string]string{},
-		unjudged: map[string]bool{}, refilled: map[string]bool{}, losing: map[string]string{}, dropped: map[string]bool{}, made: map[string]place{}, gone: map[string]place{}, effects: map[string]*effect{}, doubts: map[string]bool{}, trust: map[string]trust{}, concerned: map[string]bool{}}
+	return &trial{
+		ctx:         ctx,
+		plan:        plan,
+		imports:     o.Import,
+		facts:       known,
+		witness:     cmp.Or(o.witness, "rehearse: data"),
+		liveColumns: map[string][]string{},
+		trust:       map[string]trust{},
+		concerned:   map[string]bool{},
+		counts:      map[string]map[string]int64{},
+		losing:      map[string]string{},
+		origin:      map[string]origin{},
+		touched:     map[string]string{},
+		before:      map[string]migration.Rowcount{},
+		written:     map[string]place{},
+		stored:      map[string]string{},
+		refilled:    map[string]bool{},
+		unjudged:    map[string]bool{},
+		dropped:     map[string]bool{},
+		made:        map[string]place{},
+		gone:        map[string]place{},
+		effects:     map[string]*effect{},
+		doubts:      map[string]bool{},
+	}
 }
 
 // place is a statement's file and line.
@@ -277,13 +296,6 @@ func (t *trial) begin() (err error) {
 	for _, v := range columns.Values {
 		table := fold(fmt.Sprint(v[0]))
 		t.liveColumns[table] = append(t.liveColumns[table], fmt.Sprint(v[1]))
-	}
-	views, err := t.texts("SELECT lower(name) FROM sqlite_schema WHERE type = 'view'")
-	if err != nil {
-		return err
-	}
-	for _, v := range views {
-		t.liveViews[v] = true
 	}
 	if t.objects, err = t.belongings(); err != nil {
 		return err

@@ -187,8 +187,8 @@ func (m *Scratch) build(ctx context.Context, schema migration.Schema, rows func(
 			return err
 		}
 		for _, step := range []func(migration.Object) bool{
-			func(o migration.Object) bool { return o.Type == "table" && isVirtual(o.SQL) },
-			func(o migration.Object) bool { return o.Type == "table" && !isVirtual(o.SQL) },
+			func(o migration.Object) bool { return o.Type == "table" && IsVirtual(o.SQL) },
+			func(o migration.Object) bool { return o.Type == "table" && !IsVirtual(o.SQL) },
 			nil, // rows
 			func(o migration.Object) bool { return o.Type == "index" },
 			func(o migration.Object) bool { return o.Type == "view" },
@@ -229,9 +229,9 @@ func (c conn) has(o migration.Object) (bool, error) {
 	return len(rows.Values) > 0, err
 }
 
-// isVirtual tells of a stored definition whether it is that of a virtual table: SQLite writes
-// these two words itself.
-func isVirtual(sql string) bool {
+// IsVirtual tells of a stored definition whether it is that of a virtual table: SQLite writes
+// these words itself.
+func IsVirtual(sql string) bool {
 	const words = "CREATE VIRTUAL TABLE "
 	return len(sql) >= len(words) && strings.EqualFold(sql[:len(words)], words)
 }
