@@ -308,11 +308,10 @@ func (t *trial) reshaped(events []sqlite.Event, w work, at place, sql string) er
 				t.dropped[fold(e.Object)] = true
 			}
 		case sqlite.DropView:
-			if _, again := t.gone[fold(e.Object)]; again {
-				continue
+			if !slices.ContainsFunc(t.views, func(v removal) bool { return fold(v.live) == fold(e.Object) }) {
+				t.gone[fold(e.Object)] = at
+				t.views = append(t.views, removal{place: at, live: e.Object})
 			}
-			t.gone[fold(e.Object)] = at
-			t.views = append(t.views, removal{place: at, live: e.Object})
 		}
 	}
 	if w.alters && gone == "" {

@@ -128,6 +128,7 @@ CREATE VIEW authors AS SELECT u.name, p.title FROM users u JOIN posts p ON p.use
 		{"rename_column", "ALTER TABLE users RENAME COLUMN email TO mail;", "warning rename-column 1", same},
 		{"rename_table", "ALTER TABLE tags RENAME TO labels;", "warning rename-table 1", same},
 		{"rename_and_leave_a_view", "ALTER TABLE tags RENAME TO labels; CREATE VIEW tags AS SELECT * FROM labels;", "", same},
+		{"drop_a_view_that_is_called_as_a_column_was", "ALTER TABLE tags ADD COLUMN authors; ALTER TABLE tags DROP COLUMN authors; DROP VIEW authors;", "warning drop-view 1", same},
 		{"delete_all", "DELETE FROM tags;", "error delete-all 1", same},
 		{"update_all", "UPDATE tags SET label = upper(label);", "warning update-all 1", same},
 		{"backfill", "ALTER TABLE tags ADD COLUMN slug TEXT; UPDATE tags SET slug = lower(label);", "", same},
