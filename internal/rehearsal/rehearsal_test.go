@@ -188,6 +188,24 @@ ALTER TABLE posts_new RENAME TO posts;`,
 	}
 }
 
+// A refusal has SQLite's words, unless they may have been computed from rows.
+func TestWordsOfARefusal(t *testing.T) {
+	t.Parallel()
+	for sql, want := range map[string]string{
+		"ALTER TABLE users DROP COLUMN name;":                                     "D1 refuses the statement: error in view authors after drop column: no such column: u.name",
+		"ALTER TABLE tags ADD COLUMN at TEXT DEFAULT CURRENT_TIMESTAMP;":          "D1 refuses the statement: Cannot add a column with non-constant default",
+		"ALTER TABLE tags ADD COLUMN at CHECK (at > 0 AND at IS NOT NULL);":       "D1 refuses the statement: CHECK constraint failed",
+		"UPDATE tags SET label = json_extract('{}', label);":                      "D1 refuses the statement: by a trigger or a check of its own",
+		"CREATE UNIQUE INDEX i ON users(email); DROP TABLE users; DROP TABLE no;": "2 rows of users share 1 value: users.email",
+	} {
+		p := prepare(t, shop, shopRows, sql)
+		r, err := rehearsal.Local(p.database, rehearsal.Options{Limit: 1 << 30, Progress: func(string) {}})(t.Context(), p.plan)
+		if err == nil || len(r.Hazards) != 1 || r.Hazards[0].Message != want {
+			t.Errorf("%s: %v, %v, want %s", sql, err, r.Hazards, want)
+		}
+	}
+}
+
 // The tables in which an FTS5 index keeps its content are neither made nor dropped by themselves.
 func TestReshapedBesideAnIndex(t *testing.T) {
 	t.Parallel()

@@ -605,12 +605,12 @@ func (t *trial) refused(s *sqlite.Trial, w work) error {
 	if t.definite(s, w) {
 		known := len(t.hazards)
 		if t.explain(s, w); len(t.hazards) == known {
-			t.refuses(s)
+			t.refuses(s, w)
 		}
 		return s.Refusal
 	}
 	at, text := t.at(s.Index), s.Refusal.Text
-	t.add(migration.CodeNotJudged, migration.SeverityInfo, at, "refused on the copy, which does not have all rows: "+t.said(text),
+	t.add(migration.CodeNotJudged, migration.SeverityInfo, at, "refused on the copy, which does not have all rows: "+w.said(text),
 		t.witness+" knows; if it would be refused in D1, the whole run is, and nothing is written")
 	for _, table := range w.stores {
 		t.unjudged[fold(table)], t.written[fold(table)] = true, at
@@ -652,9 +652,12 @@ func (t *trial) refused(s *sqlite.Trial, w work) error {
 	return nil
 }
 
-// said is what a refusal says but for words that may have been computed from rows.
-func (t *trial) said(text string) string {
+// said is what a refusal of the statement says but for words that may have been computed from rows.
+func (w work) said(text string) string {
 	if ofForeignKey(text) || strings.Contains(text, " constraint failed: ") && !strings.Contains(text, "SQLITE_CONSTRAINT_TRIGGER") {
+		return text
+	}
+	if w.alters && (strings.HasPrefix(text, "error in ") || strings.HasPrefix(text, "Cannot add ")) { // and names follow
 		return text
 	}
 	return "by a trigger or a check of its own"
@@ -697,11 +700,12 @@ func (t *trial) explain(s *sqlite.Trial, w work) {
 
 // refuses adds what D1 refuses whatever the rows, or because of rows that say no more. It has no
 // words that may have been computed from them: these are for the error alone.
-func (t *trial) refuses(s *sqlite.Trial) {
-	message, advice := t.said(s.Refusal.Text), "mend the statement; the error has D1's own words"
+func (t *trial) refuses(s *sqlite.Trial, w work) {
+	message, advice := w.said(s.Refusal.Text), "mend the statement; the error has D1's own words"
 	if !s.Compiles { // then nothing was computed
-		message, _, _ = strings.Cut(s.Refusal.Text, ": SQLITE_")
+		message = s.Refusal.Text
 	}
+	message, _, _ = strings.Cut(message, ": SQLITE_")
 	switch {
 	case strings.HasSuffix(s.Refusal.Text, sqlite.TransactionHint):
 		message, advice = "it controls the transaction, and D1 runs every migration in one of its own", "remove the statement; a run commits as a whole or not at all without it"
