@@ -1,7 +1,6 @@
 package rehearsal
 
 import (
-	"context"
 	"fmt"
 	"maps"
 	"slices"
@@ -197,36 +196,6 @@ func sameButName(a, b migration.Object) bool {
 func canonical(sql string) string {
 	text, _ := statement.Canonical(sql)
 	return text
-}
-
-// sameDefinition tells whether a CREATE says what the object with the stored definition is.
-func sameDefinition(ctx context.Context, kind, stored, create string) bool {
-	if kind == "view" || kind == "trigger" {
-		return sameBody(readBody(kind, stored), readBody(kind, create), func(string) bool { return true })
-	}
-	if kind != "table" || sqlite.IsVirtual(stored) {
-		return slices.Equal(withoutCondition(stored), withoutCondition(create))
-	}
-	var models [2]model
-	for i, sql := range []string{stored, create} {
-		var err error
-		if models[i], err = built(ctx, migration.Schema{{Type: kind, Name: "", SQL: sql}}, nil); err != nil {
-			return false
-		}
-	}
-	differences, _ := models[0].diff(models[1])
-	return len(differences) == 0
-}
-
-// withoutCondition are the words of a CREATE but for IF NOT EXISTS, which is not stored.
-func withoutCondition(sql string) []string {
-	list := statement.Normalize(canonical(sql))
-	for i := range min(len(list), 6) {
-		if len(list) > i+2 && slices.Equal(list[i:i+3], []string{"if", "not", "exists"}) {
-			return slices.Delete(list, i, i+3)
-		}
-	}
-	return list
 }
 
 // belongings are the indexes and triggers that somebody wrote.

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -194,21 +193,6 @@ type place struct {
 	line int
 }
 
-// origin says where a table comes from.
-type origin struct {
-	name string // that it has now
-	live string // that it has in the live database; "" if the run made it
-}
-
-// removal is a table of the live database that was dropped or renamed.
-type removal struct {
-	place
-	live, to string // its name there; of a rename the new one
-	rows     migration.Rowcount
-	copied   int64            // rows on the copy
-	values   map[string]int64 // of each column, how many are not NULL
-}
-
 // effect is what foreign keys did to a table's rows.
 type effect struct{ cascaded, nulled int64 }
 
@@ -238,12 +222,6 @@ type mark struct {
 	arguments   bool               // whether a function has more than D1 documents
 	violated    int64              // foreign keys that are violated and not yet checked
 	alone       work               // what the statement does without foreign keys, where the copy lacks rows
-}
-
-// child is a table on which foreign keys act, without a statement that says so.
-type child struct {
-	table, column string // column: of references that are set to another value
-	count         int64
 }
 
 func (t *trial) statement(index int) migration.BatchStatement { return t.plan.Batch.Statements[index] }
@@ -432,23 +410,6 @@ func (t *trial) count(table string) {
 	t.before[key] = migration.Rowcount{Rows: n, Known: true}
 }
 
-// named returns a table's name as the schema writes it.
-func (t *trial) named(table string) string {
-	if o, there := t.origin[fold(table)]; there {
-		return o.name
-	}
-	return table
-}
-
-// live returns the name that a table has in the live database, "" if it has none there.
-func (t *trial) live(table string) string { return t.origin[fold(table)].live }
-
-// there tells whether there is a table of that name now.
-func (t *trial) there(table string) bool {
-	_, there := t.origin[fold(table)]
-	return there
-}
-
 // rowsOf are the rows that a table of the live database had before the run.
 func (t *trial) rowsOf(table string) migration.Rowcount {
 	if f, ok := t.facts.tables[fold(t.live(table))]; ok {
@@ -496,24 +457,6 @@ func (t *trial) values(table string) error {
 		}
 	}
 	return nil
-}
-
-// tableNames returns the names of the tables that there are by their folded names, but for those in
-// which virtual ones keep their content: these come, go and change their names with them.
-func (t *trial) tableNames() (map[string]string, error) {
-	rows, err := t.look.Query("SELECT name, CASE rootpage WHEN 0 THEN sql END FROM sqlite_schema WHERE type = 'table'")
-	names, hidden := map[string]string{}, map[string]bool{}
-	for _, v := range rows.Values {
-		name := text(v[0])
-		if !system(name) {
-			names[fold(name)] = name
-		}
-		for _, shadow := range shadows(name, text(v[1])) {
-			hidden[shadow] = true
-		}
-	}
-	maps.DeleteFunc(names, func(key, _ string) bool { return hidden[key] })
-	return names, err
 }
 
 func (t *trial) columns(table string) ([]string, error) {
@@ -597,152 +540,6 @@ func (t *trial) writes(w work, at place, sql string) {
 	t.trusted(w, sql)
 }
 
-// errLeft ends a trial of which the rest can't be tried.
-var errLeft = errors.New("the rest can't be tried")
-
-// refused decides about a refusal: nil where it may be due to rows that the copy does not have.
-func (t *trial) refused(s *sqlite.Trial, w work) error {
-	if t.definite(s, w) {
-		known := len(t.hazards)
-		if t.explain(s, w); len(t.hazards) == known {
-			t.refuses(s, w)
-		}
-		return s.Refusal
-	}
-	at, text := t.at(s.Index), s.Refusal.Text
-	t.add(migration.CodeNotJudged, migration.SeverityInfo, at, "refused on the copy, which does not have all rows: "+w.said(text),
-		t.witness+" knows; if it would be refused in D1, the whole run is, and nothing is written")
-	for _, table := range w.stores {
-		t.unjudged[fold(table)], t.written[fold(table)] = true, at
-	}
-	if s.Deferred {
-		return t.look.Exec("PRAGMA defer_foreign_keys = OFF") // forgets the violations
-	}
-	for _, table := range append(w.touched, w.target) {
-		t.distrust(table)
-	}
-	if t.look.Gone() {
-		t.gaps = append(t.gaps, fmt.Sprintf("all behind %s:%d: on the copy that statement ended the transaction, which may be due to the rows that are missing there", at.file, at.line))
-		return errLeft
-	}
-	on, err := t.integer("PRAGMA defer_foreign_keys")
-	if err != nil {
-		return err
-	}
-	if on == 0 && ofForeignKey(text) {
-		// The rows that it writes are needed for what follows.
-		if err := t.look.Exec("PRAGMA defer_foreign_keys = ON"); err != nil {
-			return err
-		}
-		again := t.look.Exec(t.statement(s.Index).SQL)
-		if err := t.look.Exec("PRAGMA defer_foreign_keys = OFF"); err != nil {
-			return err
-		}
-		if again == nil && w.schema {
-			return t.reshaped(s.Events, w, at, t.statement(s.Index).SQL)
-		}
-		if again == nil {
-			return nil
-		}
-	}
-	if w.schema {
-		t.gaps = append(t.gaps, fmt.Sprintf("all behind %s:%d: on the copy that statement was refused, which may be due to the rows that are missing there", at.file, at.line))
-		return errLeft
-	}
-	return nil
-}
-
-// said is what a refusal of the statement says but for words that may have been computed from rows.
-func (w work) said(text string) string {
-	if ofForeignKey(text) || strings.Contains(text, " constraint failed: ") && !strings.Contains(text, "SQLITE_CONSTRAINT_TRIGGER") {
-		return text
-	}
-	if w.alters && (strings.HasPrefix(text, "error in ") || strings.HasPrefix(text, "Cannot add ")) { // and names follow
-		return text
-	}
-	return "by a trigger or a check of its own"
-}
-
-func ofForeignKey(text string) bool { return strings.HasPrefix(text, "FOREIGN KEY constraint failed") }
-
-// explain adds what the rows say about a refusal.
-func (t *trial) explain(s *sqlite.Trial, w work) {
-	at, text := t.at(s.Index), s.Refusal.Text
-	names, isUnique := strings.CutPrefix(text, "UNIQUE constraint failed: ")
-	names, _, _ = strings.Cut(names, ": SQLITE_")
-	switch {
-	case isUnique:
-		message := "existing rows have the same values: " + names
-		if table, columns, ok := t.columnsIn(names); ok && w.index != "" {
-			if n, rows, err := t.duplicates(table, columns); err == nil && rows > 0 && t.facts.complete {
-				message = fmt.Sprintf("%s of %s share %s: %s", migration.Count(int(rows), "row"), table, migration.Count(int(n), "value"), names)
-			}
-		}
-		t.add(migration.CodeUniqueViolated, migration.SeverityError, at, message, "mend the rows first, in a migration of its own: decide which of them stays, and change or delete the others")
-	case strings.HasPrefix(text, "NOT NULL constraint failed: "):
-		names = strings.TrimPrefix(text, "NOT NULL constraint failed: ")
-		names, _, _ = strings.Cut(names, ": SQLITE_")
-		message := "rows without a value: " + names
-		if _, columns, ok := t.columnsIn(names); ok && len(w.reads) > 0 && t.facts.complete {
-			for table := range w.reads {
-				if n, err := t.integer("SELECT count(*) FROM " + quoteName(table) + " WHERE " + quoteName(columns[0]) + " IS NULL"); err == nil && n > 0 {
-					message = fmt.Sprintf("%s of %s have no %s", migration.Count(int(n), "row"), table, columns[0])
-				}
-			}
-		}
-		t.add(migration.CodeNotNullViolated, migration.SeverityError, at, message, "give these rows a value first: UPDATE … SET … WHERE … IS NULL, or coalesce(…) in the SELECT")
-	case strings.HasPrefix(text, "Cannot add a NOT NULL column with default value NULL"):
-		rows := t.rowsOf(w.target)
-		t.add(migration.CodeNotNullViolated, migration.SeverityError, at, fmt.Sprintf("%s has %s, which would have no value", w.target, count(rows)),
-			"add the column with a constant DEFAULT, or without NOT NULL, fill it, and let the Worker insist on a value")
-	}
-}
-
-// refuses adds what D1 refuses whatever the rows, or because of rows that say no more. It has no
-// words that may have been computed from them: these are for the error alone.
-func (t *trial) refuses(s *sqlite.Trial, w work) {
-	message, advice := w.said(s.Refusal.Text), "mend the statement; the error has D1's own words"
-	if !s.Compiles { // then nothing was computed
-		message = s.Refusal.Text
-	}
-	message, _, _ = strings.Cut(message, ": SQLITE_")
-	switch {
-	case strings.HasSuffix(s.Refusal.Text, sqlite.TransactionHint):
-		message, advice = "it controls the transaction, and D1 runs every migration in one of its own", "remove the statement; a run commits as a whole or not at all without it"
-	case strings.HasPrefix(s.Refusal.Text, "statement too long"):
-		message, advice = "it is too long: D1 takes 100,000 bytes", "split it; several rows of an INSERT can be several statements"
-	}
-	t.add(migration.CodeRefused, migration.SeverityError, t.at(s.Index), "D1 refuses the statement: "+message, advice)
-}
-
-// columnsIn reads "t.a, t.b".
-func (t *trial) columnsIn(names string) (table string, columns []string, ok bool) {
-	for _, name := range strings.Split(names, ", ") {
-		of, column, found := strings.Cut(name, ".")
-		if !found || table != "" && of != table {
-			return "", nil, false
-		}
-		table, columns = of, append(columns, column)
-	}
-	return table, columns, true
-}
-
-// duplicates counts the values that several rows share, and these rows.
-func (t *trial) duplicates(table string, columns []string) (values, rows int64, err error) {
-	var quoted, present []string
-	for _, c := range columns {
-		quoted, present = append(quoted, quoteName(c)), append(present, quoteName(c)+" IS NOT NULL")
-	}
-	answer, err := t.look.Query("SELECT count(*), coalesce(sum(n), 0) FROM (SELECT count(*) AS n FROM " + quoteName(table) + " WHERE " + strings.Join(present, " AND ") +
-		" GROUP BY " + strings.Join(quoted, ", ") + " HAVING count(*) > 1)")
-	if err != nil {
-		return 0, 0, err
-	}
-	values, _ = answer.Values[0][0].(int64)
-	rows, _ = answer.Values[0][1].(int64)
-	return values, rows, nil
-}
-
 // count says a number of rows.
 func count(r migration.Rowcount) string {
 	switch {
@@ -762,158 +559,3 @@ func (t *trial) result() migration.Rehearsal {
 
 // quoteName quotes an identifier for SQLite.
 func quoteName(name string) string { return `"` + strings.ReplaceAll(name, `"`, `""`) + `"` }
-
-// work is what a statement does, as SQLite told the authorizer.
-type work struct {
-	compiles  bool
-	schema    bool     // it makes, drops or alters something
-	writes    bool     // rows of a table that it names
-	deletes   bool     // these rows
-	inTrigger []string // tables that its triggers delete from
-	alters    bool
-	drops     bool // a table
-	index     string
-	target    string              // the table that it is about
-	stores    []string            // tables that get rows or other values, those of triggers included
-	touched   []string            // every table whose rows change or may go
-	children  []child             // on which foreign keys act
-	updates   []string            // columns of the target that an UPDATE sets
-	reads     map[string][]string // columns that are read, by table
-	looks     map[string][]string // those of them that the statement itself reads, and not a trigger or view
-	through   map[string][]string // tables that a trigger or view reads
-	session   bool                // it calls a function that tells what statements before it did
-	triggers  bool
-	likes     bool
-	replaces  bool
-}
-
-// read makes sense of the events of a statement. What it does itself comes before what it
-// makes foreign keys do; neither is within a trigger.
-func (t *trial) read(s *sqlite.Trial) work {
-	w := work{compiles: s.Compiles, reads: map[string][]string{}, looks: map[string][]string{}, through: map[string][]string{}}
-	gone := map[string][]string{} // tables that a trigger deletes from, by the trigger
-	note := func(list *[]string, table string) {
-		if !containsName(*list, table) {
-			*list = append(*list, table)
-		}
-	}
-	for _, e := range s.Events {
-		if system(e.Object) && e.Action != sqlite.Pragma {
-			continue
-		}
-		w.triggers = w.triggers || e.Inner != ""
-		switch e.Action {
-		case sqlite.AlterTable:
-			w.schema, w.alters, w.target = true, true, e.Object
-			note(&w.touched, e.Object)
-		case sqlite.CreateTable, sqlite.CreateView, sqlite.DropView, sqlite.CreateVirt:
-			w.schema = true
-			if w.target == "" {
-				w.target = e.Object
-			}
-		case sqlite.DropTable, sqlite.DropVirt:
-			w.schema, w.drops = true, true
-			if w.target == "" {
-				w.target = e.Object
-			}
-			note(&w.touched, e.Object)
-		case sqlite.CreateIndex:
-			w.schema, w.index, w.target = true, e.Object, e.Detail
-			note(&w.touched, e.Detail)
-		case sqlite.DropIndex, sqlite.CreateTrig, sqlite.DropTrig:
-			w.schema = true
-			if w.target == "" {
-				w.target = e.Detail
-			}
-		case sqlite.Insert:
-			note(&w.touched, e.Object)
-			note(&w.stores, e.Object)
-			if e.Inner == "" {
-				w.writes = true
-				if w.target == "" {
-					w.target = e.Object
-				}
-			}
-		case sqlite.Delete:
-			note(&w.touched, e.Object)
-			switch {
-			case e.Inner != "" && t.follows(e.Object, "", gone[e.Inner]):
-				w.children = append(w.children, child{table: e.Object})
-			case e.Inner != "":
-				gone[e.Inner] = append(gone[e.Inner], e.Object)
-			case w.target == "" || fold(w.target) == fold(e.Object) && !w.deletes:
-				w.target, w.writes, w.deletes = e.Object, true, true
-			case !slices.ContainsFunc(w.children, func(c child) bool { return c.column == "" && fold(c.table) == fold(e.Object) }):
-				if fold(e.Object) != fold(w.target) || !w.drops && t.actsOnItself(e.Object) {
-					w.children = append(w.children, child{table: e.Object})
-				}
-			}
-		case sqlite.Update:
-			note(&w.touched, e.Object)
-			switch {
-			case e.Inner != "" && t.follows(e.Object, e.Detail, gone[e.Inner]):
-				w.children = append(w.children, child{table: e.Object, column: e.Detail})
-			case e.Inner != "":
-				note(&w.stores, e.Object)
-			case w.target == "" || fold(w.target) == fold(e.Object):
-				if w.target == "" || !w.drops {
-					w.target, w.writes = e.Object, true
-					note(&w.stores, e.Object)
-					note(&w.updates, e.Detail)
-				}
-			case !slices.ContainsFunc(w.children, func(c child) bool { return fold(c.table) == fold(e.Object) && c.column == e.Detail }):
-				w.children = append(w.children, child{table: e.Object, column: e.Detail})
-			}
-		case sqlite.Read:
-			w.reads[e.Object] = append(w.reads[e.Object], e.Detail)
-			if e.Inner == "" {
-				w.looks[e.Object] = append(w.looks[e.Object], e.Detail)
-			} else {
-				w.through[e.Inner] = append(w.through[e.Inner], e.Object)
-			}
-		case sqlite.Function:
-			switch fold(e.Detail) {
-			case "like", "glob":
-				w.likes = true
-			case "changes", "total_changes", "last_insert_rowid":
-				w.session = true
-			}
-		}
-	}
-	for _, parents := range gone {
-		w.inTrigger = append(w.inTrigger, parents...)
-	}
-	// A plain INSERT makes no foreign key act, and a plain UPDATE none that deletes: these replace rows.
-	w.replaces = w.writes && !w.drops && !w.deletes && len(w.inTrigger) == 0 && slices.ContainsFunc(w.children, func(c child) bool { return len(w.updates) == 0 || c.column == "" })
-	return w
-}
-
-// follows tells whether the rows of a table go, or with a column lose their reference, when a row
-// of one of the parents goes.
-func (t *trial) follows(table, column string, parents []string) bool {
-	for _, parent := range parents {
-		n, err := t.integer(`SELECT count(*) FROM pragma_foreign_key_list(?1) WHERE lower("table") = lower(?2)
- AND (?3 = '' AND on_delete = 'CASCADE' OR lower("from") = lower(?3) AND on_delete IN ('SET NULL', 'SET DEFAULT'))`, table, parent, column)
-		if err == nil && n > 0 {
-			return true
-		}
-	}
-	return false
-}
-
-// actsOn tells whether foreign keys make the statement change a table.
-func (w work) actsOn(table string) bool {
-	return slices.ContainsFunc(w.children, func(c child) bool { return fold(c.table) == fold(table) })
-}
-
-// actsOnItself tells whether a deleted row of a table may take others of the same table with it.
-func (t *trial) actsOnItself(table string) bool {
-	n, err := t.integer(`SELECT count(*) FROM pragma_foreign_key_list(?1) WHERE lower("table") = lower(?1) AND on_delete = 'CASCADE'`, table)
-	return err == nil && n > 0
-}
-
-// parents are the tables that the foreign keys of a table lead to.
-func (t *trial) parents(table string) []string {
-	parents, _ := t.texts(`SELECT DISTINCT "table" FROM pragma_foreign_key_list(?)`, table)
-	return parents
-}

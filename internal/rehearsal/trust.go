@@ -242,3 +242,9 @@ func (t *trial) children(table string) []string {
 	children, _ := t.texts(`SELECT DISTINCT l.name FROM pragma_table_list AS l, pragma_foreign_key_list(l.name) AS f WHERE l.schema = 'main' AND lower(f."table") = lower(?)`, table)
 	return children
 }
+
+// parents are the tables that the foreign keys of a table lead to.
+func (t *trial) parents(table string) []string {
+	parents, _ := t.texts(`SELECT DISTINCT "table" FROM pragma_foreign_key_list(?)`, table)
+	return parents
+}
