@@ -25,7 +25,6 @@ func (t *trial) settle() {
 				counts[sql] = now
 			}
 		}
-		one.hazard.Severity = one.severity
 		// One row is put back by any other: there have to be rows that somebody kept.
 		kept := t.facts.complete || t.refilled[fold(one.table)]
 		if err == nil && now >= one.before && one.before > 0 && kept {

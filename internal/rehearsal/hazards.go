@@ -118,16 +118,14 @@ func (t *trial) foreignKeys(w work, at place, sql string) {
 		if lost <= 0 {
 			c.count = 0 // the row of the copy is not concerned, so it can't be put back either
 		}
-		one := loss{place: at, made: live == "", table: c.table, column: c.column, before: c.count, severity: migration.SeverityError}
-		what, advice := "", ""
+		code, severity, what, advice := migration.CodeCascadeDelete, migration.SeverityError, "", ""
 		if c.column == "" {
-			one.code = migration.CodeCascadeDelete
 			if !sampled {
 				e.cascaded += lost
 			}
 			what = fmt.Sprintf("deletes %s of %s by ON DELETE CASCADE", upTo(rows, certain || !sampled), c.table)
 		} else {
-			one.code = migration.CodeCascadeUpdate
+			code = migration.CodeCascadeUpdate
 			if !sampled {
 				e.nulled += lost
 			}
@@ -135,7 +133,7 @@ func (t *trial) foreignKeys(w work, at place, sql string) {
 		}
 		switch {
 		case w.replaces:
-			one.code = migration.CodeReplaceParent
+			code = migration.CodeReplaceParent
 			what = "REPLACE deletes the row of " + w.target + " that is there, and that " + what
 			advice = "use INSERT … ON CONFLICT … DO UPDATE, which keeps the row"
 		case w.drops:
@@ -144,16 +142,16 @@ func (t *trial) foreignKeys(w work, at place, sql string) {
 		case len(w.inTrigger) > 0:
 			what = "a trigger deletes rows of " + strings.Join(w.inTrigger, ", ") + ", and that " + what
 			advice = "drop the trigger for the time of the migration, if the rows are to stay"
-			one.severity = migration.SeverityWarning
+			severity = migration.SeverityWarning
 		default:
 			what = "the rows of " + w.target + " go, and that " + what
 			advice = "if they are to stay, move them to another parent first"
 			if !all {
-				one.severity = migration.SeverityWarning
+				severity = migration.SeverityWarning
 			}
 		}
-		one.hazard = migration.Hazard{Code: one.code, File: at.file, Line: at.line, Message: what, Advice: advice}
-		t.losses = append(t.losses, one)
+		t.losses = append(t.losses, loss{table: c.table, column: c.column, before: c.count, made: live == "",
+			hazard: migration.Hazard{Code: code, Severity: severity, File: at.file, Line: at.line, Message: what, Advice: advice}})
 	}
 }
 
@@ -187,9 +185,9 @@ func (t *trial) sweeping(w work, at place, sql string) {
 		return
 	}
 	if verb == "DELETE" {
-		t.losses = append(t.losses, loss{place: at, code: migration.CodeDeleteAll, severity: migration.SeverityError, table: w.target, before: t.mark.swept,
-			hazard: migration.Hazard{Code: migration.CodeDeleteAll, File: at.file, Line: at.line, Message: fmt.Sprintf("deletes all rows of %s (%s)", w.target, count(rows)),
-				Advice: "say with WHERE which rows are meant"}})
+		t.losses = append(t.losses, loss{table: w.target, before: t.mark.swept,
+			hazard: migration.Hazard{Code: migration.CodeDeleteAll, Severity: migration.SeverityError, File: at.file, Line: at.line,
+				Message: fmt.Sprintf("deletes all rows of %s (%s)", w.target, count(rows)), Advice: "say with WHERE which rows are meant"}})
 		return
 	}
 	for _, column := range w.updates {

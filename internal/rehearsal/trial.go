@@ -196,17 +196,15 @@ type place struct {
 // effect is what foreign keys did to a table's rows.
 type effect struct{ cascaded, nulled int64 }
 
-// loss is rows of a child table that a foreign key's action took.
+// loss is rows of a table, or references from them, that a foreign key's action or a DELETE of all
+// rows took.
 type loss struct {
-	place
-	code     string
-	severity migration.Severity
-	table    string
-	column   string // of rows that lost their reference
-	before   int64  // rows, or references, on the copy
-	hazard   migration.Hazard
-	back     bool // the migration has put it back
-	made     bool // the run made the table
+	hazard migration.Hazard
+	table  string
+	column string // of rows that lost their reference
+	before int64  // rows, or references, on the copy
+	back   bool   // the migration has put it back
+	made   bool   // the run made the table
 }
 
 // mark is what was counted before a statement.
