@@ -3,6 +3,8 @@ package rehearsal
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/d1-rewind/d1-rewind/internal/migration"
@@ -96,7 +98,7 @@ func (t *trial) explain(s *sqlite.Trial, w work) {
 		names, _, _ = strings.Cut(names, ": SQLITE_")
 		message := "rows without a value: " + names
 		if _, columns, ok := t.columnsIn(names); ok && len(w.reads) > 0 && t.facts.complete {
-			for table := range w.reads {
+			for _, table := range slices.Sorted(maps.Keys(w.reads)) {
 				if n, err := t.integer("SELECT count(*) FROM " + quoteName(table) + " WHERE " + quoteName(columns[0]) + " IS NULL"); err == nil && n > 0 {
 					message = fmt.Sprintf("%s of %s have no %s", migration.Count(int(n), "row"), table, columns[0])
 				}

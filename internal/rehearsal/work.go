@@ -132,6 +132,7 @@ func (t *trial) read(s *sqlite.Trial) work {
 	for _, parents := range gone {
 		w.inTrigger = append(w.inTrigger, parents...)
 	}
+	slices.Sort(w.inTrigger)
 	// A plain INSERT makes no foreign key act, and a plain UPDATE none that deletes: these replace rows.
 	w.replaces = w.writes && !w.drops && !w.deletes && len(w.inTrigger) == 0 && slices.ContainsFunc(w.children, func(c child) bool { return len(w.updates) == 0 || c.column == "" })
 	return w
