@@ -61,10 +61,6 @@ func (t *trial) there(table string) bool {
 
 // reshaped follows tables and columns through statements that make, alter and drop them.
 func (t *trial) reshaped(events []sqlite.Event, w work, at place, sql string) error {
-	tables, err := t.tableNames()
-	if err != nil {
-		return err
-	}
 	version, err := t.integer("PRAGMA schema_version")
 	if err != nil {
 		return err
@@ -76,6 +72,26 @@ func (t *trial) reshaped(events []sqlite.Event, w work, at place, sql string) er
 		}
 		return nil
 	}
+	tables, err := t.tableNames()
+	if err != nil {
+		return err
+	}
+	t.removeAndRename(tables, w, at)
+	t.noteObjects(events, w, at)
+	if w.alters && t.there(w.target) {
+		if err := t.altered(w.target, at); err != nil {
+			return err
+		}
+	}
+	if w.index != "" {
+		t.indexed(w, at)
+	}
+	return nil
+}
+
+// removeAndRename finds the table that a statement dropped or renamed: tables are those that there
+// are behind it, by their folded names.
+func (t *trial) removeAndRename(tables map[string]string, w work, at place) {
 	gone, added := "", "" // folded
 	for key := range t.origin {
 		if _, there := tables[key]; !there {
@@ -111,6 +127,10 @@ func (t *trial) reshaped(events []sqlite.Event, w work, at place, sql string) er
 			}
 		}
 	}
+}
+
+// noteObjects notes what a statement made and dropped by name, but for tables that it dropped.
+func (t *trial) noteObjects(events []sqlite.Event, w work, at place) {
 	for _, e := range events {
 		switch e.Action {
 		case sqlite.CreateView, sqlite.CreateTrig, sqlite.CreateTable, sqlite.CreateVirt:
@@ -128,15 +148,6 @@ func (t *trial) reshaped(events []sqlite.Event, w work, at place, sql string) er
 			}
 		}
 	}
-	if w.alters && gone == "" {
-		if err := t.altered(w.target, at); err != nil {
-			return err
-		}
-	}
-	if w.index != "" {
-		t.indexed(w, at)
-	}
-	return nil
 }
 
 // follow lets what is known of a table go on under its new name.
