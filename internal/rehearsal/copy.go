@@ -168,24 +168,40 @@ func containsName(names []string, name string) bool {
 
 // measure asks for the size of each table.
 func (c *copier) measure(ctx context.Context, tables []*copyTable) error {
-	for len(tables) > 0 {
-		var queries []migration.Query
-		for length := 0; len(queries) < len(tables) && length < copyBody; {
-			q := tables[len(queries)].measure()
-			queries, length = append(queries, q), length+len(q.SQL)
+	var queries []migration.Query
+	for _, t := range tables {
+		queries = append(queries, t.measure())
+	}
+	answers, err := readAll(ctx, c.env, queries)
+	if err != nil {
+		return err
+	}
+	for i, a := range answers {
+		if tables[i].size, err = measured(a); err != nil {
+			return fmt.Errorf("count the rows of %s: %w", tables[i].Name, err)
 		}
-		answers, err := c.env.Read(ctx, queries...)
-		if err != nil {
-			return err
-		}
-		for i, a := range answers {
-			if tables[i].size, err = measured(a); err != nil {
-				return fmt.Errorf("count the rows of %s: %w", tables[i].Name, err)
-			}
-		}
-		tables = tables[len(queries):]
 	}
 	return nil
+}
+
+// readAll runs queries with as few requests as can have them.
+func readAll(ctx context.Context, env migration.Environment, queries []migration.Query) (answers []migration.Rows, err error) {
+	for len(queries) > 0 {
+		n, length := 0, 0
+		for n < len(queries) && (n == 0 || length+len(queries[n].SQL) <= copyBody) {
+			length += len(queries[n].SQL)
+			n++
+		}
+		some, err := env.Read(ctx, queries[:n]...)
+		if err == nil && len(some) != n {
+			err = errAnswer
+		}
+		if err != nil {
+			return nil, err
+		}
+		answers, queries = append(answers, some...), queries[n:]
+	}
+	return answers, nil
 }
 
 func measured(a migration.Rows) (copySize, error) {

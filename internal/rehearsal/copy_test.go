@@ -553,6 +553,26 @@ func TestSampleOfAWideTable(t *testing.T) {
 	}
 }
 
+// Ten tables that refer to each other have thousands of ways to an ancestor.
+func TestSampleOfManyReferences(t *testing.T) {
+	t.Parallel()
+	var create, insert, update []string
+	var change strings.Builder
+	for i := range 10 {
+		create = append(create, fmt.Sprintf("CREATE TABLE t%[1]d(id INTEGER PRIMARY KEY, a REFERENCES t%[2]d, b REFERENCES t%[3]d, c REFERENCES t%[4]d, d REFERENCES t%[1]d)", i, (i+1)%10, (i+4)%10, (i+7)%10))
+		insert = append(insert, fmt.Sprintf("INSERT INTO t%d(id) VALUES (1), (7)", i))
+		update = append(update, fmt.Sprintf("UPDATE t%d SET a = 7, b = 1, c = id, d = id", i))
+		fmt.Fprintf(&change, "ALTER TABLE t%d ADD COLUMN e NOT NULL;", i)
+	}
+	r := newRemote(t, slices.Concat(create, insert, update)...)
+	plan := migration.Plan{Schema: r.schema(), Batch: batch(file("m", change.String()))}
+	before := len(r.server.Requests())
+	_, err := Remote(r.env, Options{Limit: 1 << 30, Progress: func(string) {}})(t.Context(), plan)
+	if n := len(r.server.Requests()) - before; n != 1 || err == nil || !strings.Contains(err.Error(), "Cannot add a NOT NULL column") {
+		t.Errorf("%d requests, %v", n, err)
+	}
+}
+
 // TestCopyReadsEachRowOnce holds the queries against SQLite's planner: a page that began at the
 // table's beginning, or was sorted, would cost more with each page.
 func TestCopyReadsEachRowOnce(t *testing.T) {

@@ -18,7 +18,7 @@ const counted = 10_000
 // foreign keys.
 const searched = 100
 
-// generations is how far a row's ancestors are followed.
+// generations is how far a row's ancestors are followed, as long as one request can have them.
 const generations = 4
 
 // a sample is one row of each table that a plan touches, as far as it has any, with the rows
@@ -56,47 +56,52 @@ type foreign struct {
 	from, parent []string // columns, quoted
 }
 
-// readSample reads it with one request. schema is an empty database with the schema of env.
+// readSample reads it with one request, or a few if that would be too large. schema is an empty
+// database with the schema of env.
 func readSample(ctx context.Context, env migration.Environment, schema *sqlite.Scratch, touched []string) (sample, error) {
 	tables, err := describe(ctx, schema)
 	if err != nil {
 		return sample{}, err
+	}
+	type some struct { // of a table's rows
+		table keyed
+		where string
 	}
 	var (
 		queries []migration.Query
 		into    []keyed
 		counts  []string
 		known   = map[string]bool{}
+		next    []some
+		length  int
 	)
-	ask := func(t keyed, where string) {
-		sql := "SELECT " + strings.Join(t.literals(), ", ") + " FROM " + quoteName(t.Name) + " WHERE " + where
-		if !known[sql] {
-			known[sql] = true
-			queries, into = append(queries, migration.Query{SQL: sql}), append(into, t)
-		}
-	}
-	var ancestors func(t keyed, where string, depth int)
-	ancestors = func(t keyed, where string, depth int) {
-		for _, f := range t.foreign {
-			parent, ok := tables[fold(f.to)]
-			if !ok || depth == 0 || slices.Contains(f.parent, quoteName("")) { // a key that leads to nothing
-				continue
-			}
-			up := tuple(f.parent) + " IN (SELECT " + strings.Join(f.from, ", ") + " FROM " + quoteName(t.Name) + " WHERE " + where + ")"
-			ask(parent, up)
-			ancestors(parent, up, depth-1)
-		}
-	}
 	s := sample{tables: map[string]fact{}}
 	for _, name := range touched {
 		t, ok := tables[fold(name)]
 		if !ok || len(t.Key) == 0 {
 			continue
 		}
-		where := tuple(t.key()) + " = (" + t.one() + ")"
-		ask(t, where)
-		ancestors(t, where, generations)
+		next = append(next, some{t, tuple(t.key()) + " = (" + t.one() + ")"})
 		counts = append(counts, t.Name)
+	}
+	for generation := range generations + 1 {
+		var above []some
+		for _, r := range next {
+			sql := "SELECT " + strings.Join(r.table.literals(), ", ") + " FROM " + quoteName(r.table.Name) + " WHERE " + r.where
+			if known[sql] || generation > 0 && length+len(sql) > copyBody/2 { // with each generation there are more
+				continue
+			}
+			known[sql], length = true, length+len(sql)
+			queries, into = append(queries, migration.Query{SQL: sql}), append(into, r.table)
+			for _, f := range r.table.foreign {
+				parent, ok := tables[fold(f.to)]
+				if !ok || slices.Contains(f.parent, quoteName("")) { // a key that leads to nothing
+					continue
+				}
+				above = append(above, some{parent, tuple(f.parent) + " IN (SELECT " + strings.Join(f.from, ", ") + " FROM " + quoteName(r.table.Name) + " WHERE " + r.where + ")"})
+			}
+		}
+		next = above
 	}
 	rows := len(queries)
 	for _, name := range counts {
@@ -106,10 +111,7 @@ func readSample(ctx context.Context, env migration.Environment, schema *sqlite.S
 		}
 		queries = append(queries, migration.Query{SQL: fmt.Sprintf("SELECT (SELECT count(*) FROM (SELECT 1 FROM %s LIMIT %d)), %s", quoteName(name), counted+1, most)})
 	}
-	if len(queries) == 0 {
-		return s, nil
-	}
-	answers, err := env.Read(ctx, queries...)
+	answers, err := readAll(ctx, env, queries)
 	if err != nil {
 		return s, err
 	}

@@ -28,10 +28,10 @@ const (
 	copyWide, copyPiece = 400_000, 400_000
 	// copyLargest is more than any value has: workerd's limit is 8,388,642 bytes, D1's 2,000,000.
 	copyLargest   = 10_000_000
-	copyPieces    = 3  // in one request
-	copyColumns   = 50 // values by themselves in one query, of which maxColumns allows twice as many
-	copyArguments = 30 // of a function: it takes 32
-	copyBody      = 400_000
+	copyPieces    = 3       // in one request
+	copyColumns   = 50      // values by themselves in one query, of which maxColumns allows twice as many
+	copyArguments = 30      // of a function: it takes 32
+	copyBody      = 400_000 // bytes of SQL in one request, which may have about 1 MB
 	// copySmall is how much of an answer tables have that are read with others in one request, and
 	// copyTogether how many: Cloudflare counts requests.
 	copySmall, copyTogether = copyAnswer / 20, 50
