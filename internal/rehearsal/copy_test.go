@@ -455,6 +455,19 @@ func TestCopyWithinTheLimit(t *testing.T) {
 	}
 }
 
+// Of a database that is too large only the tables concerned are copied; which these are has to be known.
+func TestCopyForStatementsWithoutEnd(t *testing.T) {
+	t.Parallel()
+	r := newRemote(t, "CREATE TABLE small(x)", "CREATE TABLE large(x)", "INSERT INTO large VALUES (zeroblob(50000))")
+	endless := "CREATE TABLE n AS WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT max(x) FROM c; DELETE FROM small"
+	plan := migration.Plan{Schema: r.schema(), Batch: batch(file("m", endless))}
+	result, err := Remote(r.env, Options{Rows: true, Limit: 10_000, Patience: 400 * time.Millisecond, Progress: func(string) {}})(t.Context(), plan)
+	want := "the rows: the database could not be copied: the statements take too long even on empty tables, so it is not known which tables they concern"
+	if err == nil || !slices.Contains(result.Gaps, want) || result.Rows != "one" {
+		t.Errorf("%v, rows %s, gaps %q", err, result.Rows, result.Gaps)
+	}
+}
+
 func TestCopySaysWhatItCosts(t *testing.T) {
 	t.Parallel()
 	r := newRemote(t, "CREATE TABLE a(x)", "CREATE TABLE b(x)", fmt.Sprintf(numbers, 1200)+"INSERT INTO a SELECT zeroblob(1024) FROM n")

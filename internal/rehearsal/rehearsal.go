@@ -137,6 +137,9 @@ func concerned(ctx context.Context, plan migration.Plan, o Options) ([]string, e
 		return nil, err
 	}
 	first, err := explore(ctx, empty, plan, o.patience()/4)
+	if err == nil && first.slow {
+		err = errors.New("the statements take too long even on empty tables, so it is not known which tables they concern")
+	}
 	if err != nil {
 		return nil, err
 	}
