@@ -33,9 +33,6 @@ func (v Value) Size() int64 {
 	}
 }
 
-// Integer returns the value if it is an integer.
-func (v Value) Integer() (n int64, ok bool) { return v.integer, v.kind == sqlite3.INTEGER }
-
 var errLiteral = errors.New("an answer that is no list of literals")
 
 // Literals reads the literals in text, which commas separate, and adds them to values. It takes
