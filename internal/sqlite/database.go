@@ -103,7 +103,7 @@ func (d *Database) reading(ctx context.Context, f func(conn) error) error {
 			return errors.Join(f(c), c.exec("ROLLBACK"))
 		})
 		if errors.Is(err, sqlite3.READONLY_ROLLBACK) {
-			quiet, err = true, d.besides(ctx, f)
+			quiet, err = true, d.onCopy(ctx, f)
 		}
 		if !quiet || d.stamp() == before {
 			return d.problem(err)
@@ -113,10 +113,10 @@ func (d *Database) reading(ctx context.Context, f func(conn) error) error {
 		State: "nothing was written by this run", Next: "let the other process finish (wrangler dev, another d1-rewind), then run again"}
 }
 
-// besides calls f with a copy of a database whose last writer was killed in a transaction with a
+// onCopy calls f with a copy of a database whose last writer was killed in a transaction with a
 // rollback journal, as that which makes a new file a database in WAL mode. The journal has to be
 // played back before anything can be read, which is for the next writer to do.
-func (d *Database) besides(ctx context.Context, f func(conn) error) error {
+func (d *Database) onCopy(ctx context.Context, f func(conn) error) error {
 	dir, err := temporaryDirectory()
 	if err != nil {
 		return err

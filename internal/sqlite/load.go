@@ -57,7 +57,7 @@ func (l *Loader) Stored() ([]Stored, error) { return l.c.stored() }
 func (m *Scratch) Stored() ([]Stored, error) {
 	m.mutex.Lock()
 	defer m.mutex.Unlock()
-	return m.keep.stored()
+	return m.held.stored()
 }
 
 func (c conn) stored() ([]Stored, error) {

@@ -29,7 +29,7 @@ type Scratch struct {
 	dir    string // that the file has for itself and its journal; "" if it has none
 	uri    string
 	mutex  sync.Mutex
-	keep   conn // holds the database while nobody works on it
+	held   conn // without which the database would go while nobody works on it
 	before migration.Bookmark
 }
 
@@ -64,8 +64,7 @@ func NewScratchFile(ctx context.Context) (*Scratch, error) {
 // temporary is what the names of directories for copies begin with.
 const temporary = "d1-rewind-copy-"
 
-// copyName is how a copy is called in its directory. What SQLite keeps of it beside it is written
-// when the copy is, or before.
+// copyName is how a copy is called in its directory.
 const copyName = "copy"
 
 // orphaned is how long nobody writes to a copy that belongs to a killed run: a copy goes on all
@@ -103,7 +102,7 @@ func newScratch(ctx context.Context, before migration.Bookmark, content []byte) 
 }
 
 func (m *Scratch) hold(ctx context.Context) (err error) {
-	m.keep, err = open(context.WithoutCancel(ctx), m.uri, sqlite3.OPEN_READWRITE|sqlite3.OPEN_CREATE)
+	m.held, err = open(context.WithoutCancel(ctx), m.uri, sqlite3.OPEN_READWRITE|sqlite3.OPEN_CREATE)
 	return err
 }
 
@@ -111,12 +110,12 @@ func (m *Scratch) hold(ctx context.Context) (err error) {
 func (m *Scratch) Close() error {
 	switch {
 	case m.dir != "":
-		return errors.Join(m.keep.Close(), os.RemoveAll(m.dir))
+		return errors.Join(m.held.Close(), os.RemoveAll(m.dir))
 	case m.file != "":
-		return errors.Join(m.keep.Close(), os.Remove(m.file))
+		return errors.Join(m.held.Close(), os.Remove(m.file))
 	}
 	memdb.Delete(m.name)
-	return m.keep.Close()
+	return m.held.Close()
 }
 
 // Read implements migration.Environment.
@@ -125,7 +124,7 @@ func (m *Scratch) Read(_ context.Context, queries ...migration.Query) ([]migrati
 	defer m.mutex.Unlock()
 	var results []migration.Rows
 	for _, q := range queries {
-		rows, err := m.keep.query(q)
+		rows, err := m.held.query(q)
 		if err != nil {
 			rows.Err = errors.New(describe(err))
 		}
@@ -165,7 +164,7 @@ func (m *Scratch) Run(ctx context.Context, batch migration.Batch) ([]Answer, err
 func (m *Scratch) Content() ([]byte, error) {
 	m.mutex.Lock()
 	defer m.mutex.Unlock()
-	return serialize(m.keep)
+	return serialize(m.held)
 }
 
 // Load returns a database in memory with a copy of the given content, which may be empty.
@@ -180,7 +179,7 @@ func Load(ctx context.Context, content []byte) (*Scratch, error) {
 func (m *Scratch) Dump(w io.Writer) error {
 	m.mutex.Lock()
 	defer m.mutex.Unlock()
-	out := &dump{c: m.keep, w: bufio.NewWriter(w)}
+	out := &dump{c: m.held, w: bufio.NewWriter(w)}
 	return errors.Join(out.all(), out.w.Flush())
 }
 
@@ -218,11 +217,11 @@ func (d *Database) unchanged(ctx context.Context, m *Scratch, copied snapshot) e
 	err := m.hold(ctx)
 	if err == nil {
 		var print string
-		print, err = d.scan(ctx, m.keep, "checking the copy", nil)
+		print, err = d.scan(ctx, m.held, "checking the copy", nil)
 		if err == nil && print == copied.fingerprint() {
 			return nil
 		}
-		_ = m.keep.Close()
+		_ = m.held.Close()
 	}
 	if ctx.Err() != nil {
 		return ctx.Err()
@@ -255,7 +254,7 @@ func (d *Database) empty(ctx context.Context, before migration.Bookmark) (*Scrat
 	}
 	// Writing the version makes the first page: a backup of no page at all would be
 	// complete before it has taken the lock.
-	err = m.keep.exec(fmt.Sprintf("PRAGMA page_size = %d; PRAGMA user_version = 1; PRAGMA user_version = 0", size))
+	err = m.held.exec(fmt.Sprintf("PRAGMA page_size = %d; PRAGMA user_version = 1; PRAGMA user_version = 0", size))
 	if err != nil {
 		return nil, errors.Join(err, m.Close())
 	}
