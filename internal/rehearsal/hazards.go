@@ -239,7 +239,7 @@ func (t *trial) hasKey(table string) bool {
 	return err != nil || n > 0
 }
 
-// liveColumn tells whether a table of the live database has a column.
+// liveColumn tells whether a table of the live database has a column, which has that name now.
 func (t *trial) liveColumn(table, column string) bool {
 	return containsName(t.liveColumns[fold(table)], column)
 }

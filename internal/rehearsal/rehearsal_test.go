@@ -126,6 +126,12 @@ CREATE VIEW authors AS SELECT u.name, p.title FROM users u JOIN posts p ON p.use
 		{"replace_of_a_new_row", "REPLACE INTO users VALUES (9, 'z@x', 'Zoe');", "", "error replace-parent 1, error replace-parent 1"},
 		{"drop_column", "ALTER TABLE users DROP COLUMN email;", "error drop-column 1", same},
 		{"rename_column", "ALTER TABLE users RENAME COLUMN email TO mail;", "warning rename-column 1", same},
+		{"rename_and_drop_a_column", "ALTER TABLE users RENAME COLUMN email TO mail;\nALTER TABLE users DROP COLUMN mail;", "error drop-column 2, warning rename-column 1", same},
+		{"rename_and_rebuild_without_a_column", `ALTER TABLE tags RENAME COLUMN label TO name; CREATE TABLE n(id INTEGER PRIMARY KEY);
+INSERT INTO n SELECT id FROM tags;
+DROP TABLE tags; ALTER TABLE n RENAME TO tags;`, "error drop-column 3, warning rename-column 1", same},
+		{"add_a_column_in_the_place_of_another", "ALTER TABLE users DROP COLUMN email; ALTER TABLE users ADD COLUMN email;\nUPDATE users SET email = 'x';", "error drop-column 1",
+			"error drop-column 1, info not-judged 2"},
 		{"rename_table", "ALTER TABLE tags RENAME TO labels;", "warning rename-table 1", same},
 		{"rename_and_leave_a_view", "ALTER TABLE tags RENAME TO labels; CREATE VIEW tags AS SELECT * FROM labels;", "", same},
 		{"drop_a_view_that_is_called_as_a_column_was", "ALTER TABLE tags ADD COLUMN authors; ALTER TABLE tags DROP COLUMN authors; DROP VIEW authors;", "warning drop-view 1", same},

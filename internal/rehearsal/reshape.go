@@ -183,7 +183,8 @@ func move[V any](m map[string]V, from, to string) bool {
 	return ok
 }
 
-// altered compares a table's columns with those from before.
+// altered compares a table's columns with those from before, of which at most one has another name
+// or is gone.
 func (t *trial) altered(table string, at place) error {
 	now, err := t.columns(table)
 	live := t.live(table)
@@ -191,21 +192,22 @@ func (t *trial) altered(table string, at place) error {
 		return err
 	}
 	before := t.mark.columns
-	for i, c := range before {
-		if slices.Contains(now, c) {
-			continue
-		}
-		t.gone[fold(c)] = at
-		switch {
-		case len(now) == len(before):
-			if t.liveColumn(live, c) {
-				t.add(migration.CodeRenameColumn, migration.SeverityWarning, at, fmt.Sprintf("renames %s.%s to %s, and the running Worker uses the old name", live, c, now[i]),
-					"add the new column, fill it, let the Worker write both and read the new one, and drop the old one when no version uses it")
-			}
-		case t.liveColumn(live, c):
-			t.dropColumn(live, c, at, t.mark.values[c])
-		}
+	i := slices.IndexFunc(before, func(c string) bool { return !slices.Contains(now, c) })
+	if i < 0 {
 		return nil
+	}
+	column, columns := before[i], t.liveColumns[fold(live)]
+	t.gone[fold(column)] = at
+	known := slices.IndexFunc(columns, func(c string) bool { return fold(c) == fold(column) })
+	switch {
+	case known < 0: // the run added it
+	case len(now) == len(before):
+		columns[known] = now[i]
+		t.add(migration.CodeRenameColumn, migration.SeverityWarning, at, fmt.Sprintf("renames %s.%s to %s, and the running Worker uses the old name", live, column, now[i]),
+			"add the new column, fill it, let the Worker write both and read the new one, and drop the old one when no version uses it")
+	default:
+		t.liveColumns[fold(live)] = slices.Delete(columns, known, known+1)
+		t.dropColumn(live, column, at, t.mark.values[column])
 	}
 	return nil
 }

@@ -112,10 +112,10 @@ type trial struct {
 
 	// How it was before anything ran.
 	start       model
-	liveColumns map[string][]string
-	objects     []migration.Object // indexes and triggers
-	broken      map[string]string  // what could not be read or written, and why
-	orphans     map[string]int64   // rows whose foreign key leads nowhere, by table and parent
+	liveColumns map[string][]string // by table, under their names now, without those that are gone
+	objects     []migration.Object  // indexes and triggers
+	broken      map[string]string   // what could not be read or written, and why
+	orphans     map[string]int64    // rows whose foreign key leads nowhere, by table and parent
 
 	// Where it is.
 	look      *sqlite.Look // the same throughout
