@@ -86,7 +86,7 @@ func (t *trial) lost() {
 // removed reports tables, views, indexes and triggers of the live database that are gone.
 func (t *trial) removed() error {
 	for _, d := range t.drops {
-		if t.there(d.live) {
+		if t.there(d.live) && t.live(d.live) == "" { // and not one that had another name there
 			if err := t.rebuilt(d); err != nil {
 				return err
 			}

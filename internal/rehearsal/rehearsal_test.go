@@ -132,6 +132,7 @@ INSERT INTO n SELECT id FROM tags;
 DROP TABLE tags; ALTER TABLE n RENAME TO tags;`, "error drop-column 3, warning rename-column 1", same},
 		{"add_a_column_in_the_place_of_another", "ALTER TABLE users DROP COLUMN email; ALTER TABLE users ADD COLUMN email;\nUPDATE users SET email = 'x';", "error drop-column 1",
 			"error drop-column 1, info not-judged 2"},
+		{"another_table_in_the_place", "DROP TABLE likes;\nALTER TABLE tags RENAME TO likes;", "error drop-table 1, warning rename-table 2", same},
 		{"rename_table", "ALTER TABLE tags RENAME TO labels;", "warning rename-table 1", same},
 		{"rename_and_leave_a_view", "ALTER TABLE tags RENAME TO labels; CREATE VIEW tags AS SELECT * FROM labels;", "", same},
 		{"drop_a_view_that_is_called_as_a_column_was", "ALTER TABLE tags ADD COLUMN authors; ALTER TABLE tags DROP COLUMN authors; DROP VIEW authors;", "warning drop-view 1", same},
