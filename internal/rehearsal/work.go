@@ -133,6 +133,7 @@ func (t *trial) read(s *sqlite.Trial) work {
 		w.inTrigger = append(w.inTrigger, parents...)
 	}
 	slices.Sort(w.inTrigger)
+	w.inTrigger = slices.Compact(w.inTrigger)
 	// A plain INSERT makes no foreign key act, and a plain UPDATE none that deletes: these replace rows.
 	w.replaces = w.writes && !w.drops && !w.deletes && len(w.inTrigger) == 0 && slices.ContainsFunc(w.children, func(c child) bool { return len(w.updates) == 0 || c.column == "" })
 	return w
