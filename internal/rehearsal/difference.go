@@ -127,10 +127,9 @@ func (d *differ) table(a, b *table) {
 		}
 	}
 	if len(d.differences) == before {
-		if d.written("table", a.name, b.name, "", len(recased) > 0 || alike(a.text, b.text)); len(recased) > 0 {
-			for _, r := range recased {
-				d.written("column", r[0], r[1], b.name, true)
-			}
+		d.written("table", a.name, b.name, "", len(recased) > 0 || alike(a.text, b.text))
+		for _, r := range recased {
+			d.written("column", r[0], r[1], b.name, true)
 		}
 	}
 	both(a.indexes, b.indexes, func(i index) string { return i.name }, func(from, to *index) {

@@ -457,9 +457,6 @@ func action(s string) string {
 
 func rows(read reader, sql string) (migration.Rows, error) {
 	answer, err := read(sql)
-	if err == nil {
-		err = answer.Err
-	}
 	if err != nil {
 		return answer, fmt.Errorf("read the schema: %w", err)
 	}

@@ -157,7 +157,7 @@ func (s *copyStream) run(ctx context.Context, pages chan<- copyPage) error {
 		}
 		rows := answer.Values
 		full := int64(len(rows)) >= n
-		last, received, err := s.sort(&rows)
+		last, received, err := s.setAside(&rows)
 		if err != nil {
 			return fmt.Errorf("copy the rows of %s: %w", t.Name, err)
 		}
@@ -216,9 +216,9 @@ func firstError(answers []migration.Rows) error {
 	return nil
 }
 
-// sort takes the rows out of an answer that have to be read in another way, and returns the last
+// setAside takes the rows out of an answer that have to be read in another way, and returns the last
 // one's key and the answer's size.
-func (s *copyStream) sort(rows *[][]any) (last string, bytes int64, err error) {
+func (s *copyStream) setAside(rows *[][]any) (last string, bytes int64, err error) {
 	complete, cells := (*rows)[:0], 1+len(s.table.groups())
 	for _, row := range *rows {
 		if len(row) != cells {
@@ -452,7 +452,7 @@ func exactLiteral(column string) string {
 	return fmt.Sprintf("CASE typeof(%[1]s) WHEN 'text' THEN 'T' || quote(CAST(%[1]s AS BLOB)) ELSE quote(%[1]s) END", column)
 }
 
-// plainLiteral is a value as a literal; for bytes in a text that are no UTF-8 see copyStream.sort.
+// plainLiteral is a value as a literal; for bytes in a text that are no UTF-8 see setAside.
 // quote() ends a text where it has a NUL.
 func plainLiteral(column string) string {
 	return fmt.Sprintf("CASE WHEN typeof(%[1]s) = 'text' AND instr(%[1]s, char(0)) > 0 THEN 'T' || quote(CAST(%[1]s AS BLOB)) ELSE quote(%[1]s) END", column)

@@ -134,8 +134,8 @@ func (t *trial) rowByRow(w work, sql string) bool {
 	}
 	words := statement.Normalize(sql)
 	count := func(word string) (n int) {
-		for _, w := range words {
-			if w == word {
+		for _, other := range words {
+			if other == word {
 				n++
 			}
 		}
