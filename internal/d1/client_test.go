@@ -3,6 +3,7 @@ package d1_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"runtime"
@@ -13,11 +14,10 @@ import (
 	"testing/fstest"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/d1-rewind/d1-rewind/internal/d1"
 	"github.com/d1-rewind/d1-rewind/internal/d1/d1test"
 	"github.com/d1-rewind/d1-rewind/internal/migration"
+	"github.com/google/go-cmp/cmp"
 )
 
 // clock is a time that passes only while somebody sleeps.
@@ -460,5 +460,28 @@ func TestValues(t *testing.T) {
 	}
 	if n := len(s.Requests()); n != 2 {
 		t.Errorf("%d requests, want 2: one without the missing table", n)
+	}
+}
+
+// One query that is refused among many costs a request for each half, not one for each query.
+func TestReadOfMany(t *testing.T) {
+	t.Parallel()
+	s, database := server(t)
+	var queries []migration.Query
+	for i := range 64 {
+		queries = append(queries, migration.Query{SQL: fmt.Sprintf("SELECT %d", i)})
+	}
+	queries[40].SQL = "SELECT * FROM missing"
+	rows, err := client(s).Database(database.ID, "auto").Read(t.Context(), queries...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, r := range rows {
+		if (r.Err != nil) != (i == 40) || i != 40 && fmt.Sprint(r.Values) != fmt.Sprintf("[[%d]]", i) {
+			t.Errorf("query %d: %v, %v", i, r.Values, r.Err)
+		}
+	}
+	if n := len(s.Requests()); n > 20 {
+		t.Errorf("%d requests", n)
 	}
 }

@@ -115,11 +115,15 @@ func (d *Database) Read(ctx context.Context, queries ...migration.Query) ([]migr
 	if len(rest) < len(queries) {
 		return rows, ask(ctx, rest...)
 	}
-	each, ctx := errgroup.WithContext(ctx)
-	for _, i := range rest {
-		each.Go(func() error { return ask(ctx, i) })
+	parts, ctx := errgroup.WithContext(ctx)
+	each := 1
+	if len(rest) > 8 { // a request for each would be many
+		each = (len(rest) + 1) / 2
 	}
-	return rows, each.Wait()
+	for some := range slices.Chunk(rest, each) {
+		parts.Go(func() error { return ask(ctx, some...) })
+	}
+	return rows, parts.Wait()
 }
 
 // raw runs queries as one request of the raw endpoint, which keeps the columns' order.

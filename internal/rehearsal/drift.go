@@ -98,7 +98,7 @@ func built(ctx context.Context, schema migration.Schema, except []string) (model
 	}
 	defer scratch.Close()
 	schema = slices.DeleteFunc(slices.Clone(schema), func(o migration.Object) bool {
-		return slices.ContainsFunc(except, func(name string) bool { return strings.EqualFold(name, o.Table) })
+		return slices.ContainsFunc(except, func(name string) bool { return fold(name) == fold(o.Table) })
 	})
 	if err := scratch.Build(ctx, schema); err != nil {
 		return model{}, err
@@ -183,7 +183,7 @@ func (r *replaying) leftOut(refusal *migration.StatementError) bool {
 	_, name, found := strings.Cut(refusal.Text, "no such table: ")
 	name, _, _ = strings.Cut(name, ": SQLITE_")
 	name, _, _ = strings.Cut(name, " at offset ")
-	return found && slices.ContainsFunc(r.except, func(s string) bool { return strings.EqualFold(s, strings.TrimPrefix(name, "main.")) })
+	return found && slices.ContainsFunc(r.except, func(s string) bool { return fold(s) == fold(strings.TrimPrefix(name, "main.")) })
 }
 
 func (r *replaying) End(look *sqlite.Look) (err error) {

@@ -19,9 +19,6 @@ import (
 	"github.com/d1-rewind/d1-rewind/internal/migration"
 )
 
-// retention is D1's on the paid plan (https://developers.cloudflare.com/d1/reference/time-travel/).
-const retention = 30 * 24 * time.Hour
-
 // timeTravel keeps copies of one database in a directory. Each is a file of its own, named
 // "<time>_<bookmark>.copy" and put in place by a rename, so that there is no index that
 // could disagree with the files. The copy of a database that did not exist is empty.
@@ -246,7 +243,7 @@ func (t timeTravel) prune() error {
 		if !slices.ContainsFunc(kept, func(k snapshot) bool { return os.SameFile(k.info, s.info) }) {
 			total += s.info.Size()
 		}
-		outlived := t.now().Sub(s.seen) > retention || total > t.limit && s.seen.Before(t.since)
+		outlived := t.now().Sub(s.seen) > migration.Retention || total > t.limit && s.seen.Before(t.since)
 		if i < len(copies)-1 && outlived {
 			gone = append(gone, s)
 		} else {
@@ -323,7 +320,7 @@ func (t timeTravel) at(when time.Time, now migration.Bookmark) (migration.Bookma
 		return &migration.Problem{Kind: migration.Usage, State: "nothing was written", Next: t.reach(copies),
 			Err: fmt.Errorf("the time %s lies before the history: %s", when.UTC().Format(time.RFC3339), why)}
 	}
-	if t.now().Sub(when) > retention {
+	if t.now().Sub(when) > migration.Retention {
 		return "", before("Time Travel reaches back 30 days")
 	}
 	if pruned != nil && !pruned.taken.Before(when) {
