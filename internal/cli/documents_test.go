@@ -292,6 +292,7 @@ var elsewhere = []covered{
 	{command: line(`\.ci/run`), file: ".github/workflows/ci.yml", runs: "- run: .ci/run"},
 	{command: line(`(\.ci/(?:drizzle|example|recording|wrangler-parity))`), file: ".ci/run", runs: " $1"},
 	{command: line(`(\.ci/container)`), file: ".ci/run", runs: "  $1 2>&1 |"},
+	{command: line(`\.ci/(container measure)`), file: ".ci/container", runs: ".ci/$1 ", unrun: "it builds the image three times without a cache"},
 	{command: line(`(go run ./bench) -check`), file: ".ci/run", runs: "$1 -check"},
 
 	{command: line(`npx wrangler .*`), file: ".ci/wrangler-parity", runs: "TestDocumentsOnWrangler"},
