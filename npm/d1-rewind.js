@@ -23,9 +23,11 @@ child.on("error", (error) => {
   process.exit(1);
 });
 
-// A terminal sends its interrupt to both, others to this process only; the program takes two at once as one.
+// A terminal sends its interrupt to both, others to this process only; the program takes two at once as one. On Windows the
+// console tells both, and kill would end the program in the middle of its work:
+// https://nodejs.org/api/child_process.html#subprocesskillsignal
 const signals = ["SIGINT", "SIGTERM", "SIGHUP"];
-for (const signal of signals) process.on(signal, () => child.kill(signal));
+for (const signal of signals) process.on(signal, () => process.platform === "win32" || child.kill(signal));
 child.on("exit", (code, signal) => {
   if (signal === null) process.exit(code);
   for (const s of signals) process.removeAllListeners(s);
