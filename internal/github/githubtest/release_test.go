@@ -22,6 +22,7 @@ type release struct {
 	t           *testing.T
 	origin, dir string
 	digest      string // of the image
+	source      string // what the packages for npm are built of
 	flow        *Workflow
 }
 
@@ -62,17 +63,18 @@ func newRelease(t *testing.T) *release {
 	}
 	script("gh", `case "$1 $2" in
   "run list") cat ../ci-passed 2>/dev/null || echo 1 ;;
-  "release view") [[ -e release-$3 ]] ;;
-  "release create") [[ ! -e release-$3 ]] && touch "release-$3" ;;
+  "release view") [[ $* == *" --json isDraft --jq .isDraft" ]] && cat "release-$3" ;;
+  "release create") [[ ! -e release-$3 ]] && echo false >"release-$3" ;;
+  "release delete") rm "release-$3" ;;
   "release download") ;;
 esac
 `)
 	script("npm", `case $1 in
-  view) [[ -e npm-${2//\//_} ]] && echo "${2##*@}" ;;
+  view) [[ $3 == dist.integrity ]] && cat "npm-${2//\//_}" ;;
   publish)
     name=$(tar -xzOf "$OLDPWD/$2" package/package.json | jq -r '"\(.name)@\(.version)"')
     [[ ! -e ../npm-fails || $name != d1-rewind@* ]]
-    touch "npm-${name//\//_}" ;;
+    echo "sha512-$(openssl dgst -sha512 -binary "$OLDPWD/$2" | base64 --wrap=0)" >"npm-${name//\//_}" ;;
 esac
 `)
 	script("cosign", `[[ $1 != sign-blob ]] || touch "$OLDPWD/${4}"`+"\n")
@@ -104,6 +106,16 @@ func (r *release) git(dir string, arguments ...string) string {
 	return strings.TrimSpace(string(out))
 }
 
+// startAgain makes the next runs those of jobs that are started again: what checks a version is not among these.
+func (r *release) startAgain() {
+	r.t.Helper()
+	git, err := exec.LookPath("git")
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	r.write(filepath.Join(r.dir, "bin", "git"), "#!/usr/bin/env bash\n[[ $1 != ls-remote ]] || exit 2\nexec "+git+" \"$@\"\n")
+}
+
 // do plays the jobs up to the last one that publishes, and returns it and what was asked of the outside.
 func (r *release) do(version string, run Run) (last *Result, asked []string) {
 	r.t.Helper()
@@ -122,12 +134,12 @@ func (r *release) do(version string, run Run) (last *Result, asked []string) {
 		for _, name := range []string{"d1-rewind", "@d1-rewind/linux-x64", "@d1-rewind/win32-x64"} {
 			file := strings.NewReplacer("@", "", "/", "-").Replace(name)
 			dir := filepath.Join(r.dir, "npm", file)
-			r.write(filepath.Join(dir, "package", "package.json"), fmt.Sprintf(`{"name": %q, "version": %q}`, name, version))
+			r.write(filepath.Join(dir, "package", "package.json"), fmt.Sprintf(`{"name": %q, "version": %q, "description": %q}`, name, version, r.source))
 			target := filepath.Join(c.Workspace, "dist", "npm", file+"-"+version+".tgz")
 			if err := os.MkdirAll(filepath.Dir(target), 0o755); err != nil {
 				r.t.Error(err)
 			}
-			if out, err := exec.Command("tar", "-czf", target, "-C", dir, "package").CombinedOutput(); err != nil {
+			if out, err := exec.Command("tar", "--mtime=@0", "-czf", target, "-C", dir, "package").CombinedOutput(); err != nil {
 				r.t.Errorf("%v\n%s", err, out)
 			}
 		}
@@ -176,7 +188,7 @@ func (r *release) do(version string, run Run) (last *Result, asked []string) {
 // published are the requests that changed something for others.
 func published(asked []string) (changes []string) {
 	for _, line := range asked {
-		for _, verb := range []string{"npm publish", "gh release create", "cosign sign "} {
+		for _, verb := range []string{"npm publish", "gh release create", "gh release delete", "cosign sign "} {
 			if strings.HasPrefix(line, verb) {
 				changes = append(changes, line)
 			}
@@ -218,8 +230,24 @@ func TestRelease(t *testing.T) {
 	equals(t, "the major tag", r.git(r.origin, "rev-parse", "v1"), r.git(r.origin, "rev-parse", "v1.2.3"))
 
 	last, asked = r.do("1.2.3", Run{})
+	equals(t, "another run of a version that is tagged", last.Conclusion, Skipped)
+	equals(t, "which publishes", len(published(asked)), 0)
+
+	r.startAgain()
+	last, asked = r.do("1.2.3", Run{})
 	equals(t, "once more", last.Conclusion, Success)
 	equals(t, "once more publishes nothing", published(asked), []string{"cosign sign --yes --recursive " + image})
+
+	r.write(filepath.Join(r.dir, "published", "release-v1.2.3"), "true\n")
+	last, asked = r.do("1.2.3", Run{})
+	equals(t, "after a release that stayed a draft", last.Conclusion, Success)
+	equals(t, "the draft goes", published(asked)[1], "gh release delete v1.2.3 --yes")
+	equals(t, "and the release comes", strings.HasPrefix(published(asked)[2], "gh release create v1.2.3 "), true)
+
+	r.source = "other"
+	last, _ = r.do("1.2.3", Run{})
+	equals(t, "another package of a version that npm has", last.Conclusion, Skipped)
+	r.source = ""
 
 	major := r.git(r.origin, "rev-parse", "v1")
 	last, asked = r.do("1.3.0-rc.1", Run{})
