@@ -1,9 +1,6 @@
-# The digest is that of the multi-architecture index, so one pin serves every build machine.
-# .ci/container overrides it where no registry can be reached.
-ARG GO_IMAGE=docker.io/library/golang:1.26.9-bookworm@sha256:d9c68c2c51161e12fd77e4c6320687c9cd86e1af1e3ad6e6cd63ff970641453c
-
-# Go cross-compiles: the build stays native, nothing of it is emulated.
-FROM --platform=$BUILDPLATFORM ${GO_IMAGE} AS build
+# The digest is that of the multi-architecture index, so one pin serves every build machine. No ARG has it: Dependabot reads
+# FROM alone (https://github.com/dependabot/dependabot-core/issues/2057). Go cross-compiles: nothing of the build is emulated.
+FROM --platform=$BUILDPLATFORM docker.io/library/golang:1.26.9-bookworm@sha256:d9c68c2c51161e12fd77e4c6320687c9cd86e1af1e3ad6e6cd63ff970641453c AS build
 WORKDIR /src
 COPY go.mod go.sum ./
 RUN go mod download
