@@ -74,8 +74,8 @@ const attempts = 5
 // freshness is how long a bookmark counts as that of the moment before the write.
 const freshness = 5 * time.Second
 
-// Migrate applies what is pending. It is the order of a run: read and compare, bookmark,
-// guards, rehearsal, apply, and find out what happened.
+// Migrate applies what is pending. It is the order of a run: read and compare, rehearse, guard,
+// bookmark, apply, and find out what happened.
 func (e *Engine) Migrate(ctx context.Context, o MigrateOptions) (result Result, err error) {
 	start := e.Now()
 	result = Result{Status: Failure, DryRun: o.DryRun}
