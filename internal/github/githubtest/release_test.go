@@ -244,6 +244,12 @@ func TestRelease(t *testing.T) {
 	equals(t, "the draft goes", published(asked)[1], "gh release delete v1.2.3 --yes")
 	equals(t, "and the release comes", strings.HasPrefix(published(asked)[2], "gh release create v1.2.3 "), true)
 
+	r.git(r.origin, "tag", "v1.10.0", "main")
+	r.git(r.origin, "tag", "--force", "v1", "v1.10.0")
+	last, _ = r.do("1.2.3", Run{})
+	equals(t, "after a newer release", last.Conclusion, Success)
+	equals(t, "the major tag stays", r.git(r.origin, "rev-parse", "v1"), r.git(r.origin, "rev-parse", "v1.10.0"))
+
 	r.source = "other"
 	last, _ = r.do("1.2.3", Run{})
 	equals(t, "another package of a version that npm has", last.Conclusion, Skipped)
