@@ -41,7 +41,9 @@ func newBench(ctx context.Context, wrangler string, runs int, short bool) (*benc
 		{"-trimpath", "-ldflags", "-s -w", "-o", b.program, "."}, // as a release is
 		{"-o", b.standIn, "./internal/d1/d1test/serve"},
 	} {
-		if out, err := exec.CommandContext(ctx, "go", append([]string{"build"}, build...)...).CombinedOutput(); err != nil {
+		c := exec.CommandContext(ctx, "go", append([]string{"build"}, build...)...)
+		c.Env = append(os.Environ(), "CGO_ENABLED=0")
+		if out, err := c.CombinedOutput(); err != nil {
 			b.close()
 			return nil, fmt.Errorf("go build %s: %w\n%s", strings.Join(build, " "), err, out)
 		}
