@@ -652,7 +652,7 @@ func TestRemoteBackup(t *testing.T) {
 func TestImportTransport(t *testing.T) {
 	large := func() map[string]string {
 		files := sample()
-		files["migrations/0002_orders.sql"] = "CREATE TABLE orders(id INTEGER PRIMARY KEY, note TEXT);\n" + strings.Repeat("INSERT INTO orders (note) VALUES ('"+strings.Repeat("it''s; ", 100)+"');\n", 2000)
+		files["migrations/0002_orders.sql"] = "CREATE TABLE orders(id INTEGER PRIMARY KEY, note TEXT);\n" + strings.Repeat("INSERT INTO orders (note) VALUES ('"+strings.Repeat("it''s; ", 10_000)+"');\n", 21)
 		return files
 	}
 	t.Run("too_large_for_the_query_endpoint", func(t *testing.T) {
@@ -660,7 +660,7 @@ func TestImportTransport(t *testing.T) {
 		c.server.Set(func() { c.server.ImportPolls = 3 })
 		c.run("status", "production").want(t, 0, "sent by import (1.5 MB, more than the query endpoint takes)")
 		c.run("migrate", "production", "--verbose").want(t, 0, "applied 2 migrations", "import: Processed 2 queries.")
-		c.wantRows("SELECT count(*), sum(length(note)) FROM orders", "2000|1200000")
+		c.wantRows("SELECT count(*), sum(length(note)) FROM orders", "21|1260000")
 		c.wantRows(ledger, "0001_users.sql", "0002_orders.sql")
 		c.wantRows("SELECT kind, json_array_length(migrations), hold IS NULL FROM d1_rewind_journal", "migrate|2|1")
 	})
@@ -740,7 +740,7 @@ func TestImportTransport(t *testing.T) {
 				c.server.Set(func() { c.server.ImportPolls = 2 })
 				c.faultAt(1, func(r d1test.Request) bool { return strings.Contains(r.Body, `"action":"`+step+`"`) }, d1test.Fault{After: after, Drop: true})
 				c.run("migrate", "production").want(t, 0, "applied 2 migrations")
-				c.wantRows("SELECT count(*) FROM orders", "2000")
+				c.wantRows("SELECT count(*) FROM orders", "21")
 				c.wantRows(ledger, "0001_users.sql", "0002_orders.sql")
 			})
 		}
@@ -797,7 +797,7 @@ func TestImportTransport(t *testing.T) {
 				c.send(r)
 			}
 		}
-		c.wantRows("SELECT count(*) FROM orders", "2000")
+		c.wantRows("SELECT count(*) FROM orders", "21")
 		c.wantRows(ledger, "0001_users.sql", "0002_orders.sql")
 	})
 }
