@@ -279,6 +279,7 @@ func TestReleaseRefuses(t *testing.T) {
 	}{
 		{"9.9.9", Run{}}, // no notes
 		{"1.2", Run{}},
+		{"01.2.3", Run{}}, // npm takes no zero in front
 		{"1.2.3; touch x", Run{}},
 		{"1.2.3", Run{Ref: "refs/heads/other"}},
 	} {
