@@ -28,6 +28,9 @@ func (b *bench) rehearsal() (table, error) {
 		}
 	}
 	for _, c := range []struct{ pending, tables int }{{10, 10}, {200, 100}} {
+		if b.short && c.pending > 10 {
+			continue
+		}
 		if err := b.manyPending(&t, c.pending, c.tables); err != nil {
 			return t, err
 		}

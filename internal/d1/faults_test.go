@@ -21,7 +21,7 @@ import (
 )
 
 var (
-	schedules = flag.Int("schedules", 2000, "fault schedules of TestExactlyOnce")
+	schedules = flag.Int("schedules", 1000, "fault schedules of TestExactlyOnce")
 	firstSeed = flag.Uint64("seed", 1, "seed of the first schedule")
 )
 
