@@ -751,9 +751,9 @@ func TestImportTransport(t *testing.T) {
 			files[fmt.Sprintf("migrations/%04d_ä_migration_with_a_name.sql", i)] = fmt.Sprintf("CREATE TABLE t%d(x);", i)
 		}
 		c := newCloud(t, files)
-		c.run("migrate", "production", "--transport", "import").want(t, 0, "applied 950 migrations")
+		c.run("migrate", "production", "--transport", "import", "--rehearse", "off", "--drift", "off").want(t, 0, "applied 950 migrations")
 		c.wantRows("SELECT kind, json_array_length(migrations) FROM d1_rewind_journal", "migrate|950")
-		c.run("status", "production").want(t, 0, "up to date: 950 applied")
+		c.run("status", "production", "--drift", "off").want(t, 0, "up to date: 950 applied")
 	})
 	t.Run("upload_and_next_init_lost", func(t *testing.T) { // the service has the file by then, and runs it
 		c := newCloud(t, large())
