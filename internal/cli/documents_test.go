@@ -299,12 +299,12 @@ var elsewhere = []covered{
 	{command: line(`(npx drizzle-kit generate)`), file: ".ci/drizzle", runs: "$1"},
 	{command: line(`(\.ci/release build) 1\.2\.3`), file: ".github/workflows/release.yml", runs: `$1 "$$VERSION"`},
 	{command: line(`(\.ci/reproduce) .*`), file: ".ci/run", runs: " $1 "},
-	// The releases of this repository, by their names as in the document.
-	{command: line(`(gh release download) v1\.2\.3 --repo .*`), file: ".github/workflows/release.yml", runs: `$1 "v$$VERSION"`},
-	{command: line(`(sha256sum --check --ignore-missing SHA256SUMS)`), file: ".github/workflows/release.yml", runs: "$1"},
-	{command: line(`(gh attestation verify) .*`), file: ".github/workflows/release.yml", runs: `$1 "published/d1-rewind_$${VERSION}_linux_amd64.tar.gz"`},
-	{command: line(`(cosign verify-blob) --bundle .*`), file: ".github/workflows/release.yml", runs: "$1 --bundle"},
-	{command: line(`(cosign verify) --certificate-.*`), file: ".github/workflows/release.yml", runs: "$1 --certificate-identity"},
+	// What the last job of a release runs.
+	{command: line(`(gh release download) v1\.2\.3 --repo .*`), file: ".github/workflows/release.yml", runs: `$1 "v$$VERSION"`, unrun: "it needs a release"},
+	{command: line(`(sha256sum --check --ignore-missing SHA256SUMS)`), file: ".github/workflows/release.yml", runs: "$1", unrun: "it needs a release"},
+	{command: line(`(gh attestation verify) .*`), file: ".github/workflows/release.yml", runs: `$1 "published/d1-rewind_$${VERSION}_linux_amd64.tar.gz"`, unrun: "it needs a release"},
+	{command: line(`(cosign verify-blob) --bundle .*`), file: ".github/workflows/release.yml", runs: "$1 --bundle", unrun: "it needs a release"},
+	{command: line(`(cosign verify) --certificate-.*`), file: ".github/workflows/release.yml", runs: "$1 --certificate-identity", unrun: "it needs a release"},
 
 	{command: line(`npm install --save-dev d1-rewind`), file: ".ci/example", runs: `"$${packed[@]/#/$$temp/}"`},
 	{command: line(`npm ci`), file: ".ci/example", runs: "npm ci "},
