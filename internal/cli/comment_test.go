@@ -439,6 +439,34 @@ func TestErrorsAreShown(t *testing.T) {
 	}
 }
 
+// What ends a hold has to pass the checks of its pull request: there a hold is shown, and refuses nothing.
+func TestHoldOnAPullRequest(t *testing.T) {
+	h := newHub(t, sample())
+	back := h.step(push, map[string]string{"mode": "migrate"}).outputs["rollback-command"]
+	_, inputs := typed(t, back)
+	inputs["mode"] = "restore"
+	h.step(byHand, inputs).want(t, 0)
+	const release = "gh workflow run d1-migrate.yml --repo octo/shop -f release-hold=true"
+	h.write("migrations/0003_fix.sql", "CREATE INDEX users_name ON users(name);")
+
+	s := h.step(pullRequest, map[string]string{"mode": "status"})
+	s.want(t, 0, "3 pending (2 of them held), 0 applied", "after the merge: "+release, "after the merge migrate refuses")
+	if s.outputs["status"] != "pending" || s.outputs["held"] != `["0001_users.sql","0002_orders.sql"]` || s.outputs["pending-count"] != "3" {
+		t.Errorf("outputs = %q", s.outputs)
+	}
+	h.wantComment(7, "3 migrations pending, 2 of them held", "**After the merge, to apply what is held**", release)
+	h.step(event{"merge_group", "{}"}, map[string]string{"mode": "status"}).want(t, 0, "2 of them held")
+	h.step(push, map[string]string{"mode": "status"}).want(t, 3, "a restore undid 0001_users.sql, 0002_orders.sql")
+	h.step(push, map[string]string{"mode": "migrate"}).want(t, 3, "a restore undid 0001_users.sql, 0002_orders.sql")
+
+	// What is held and what is new are rehearsed together, and that decides.
+	h.write("migrations/0003_fix.sql", "DROP TABLE orders; DROP TABLE customers;")
+	h.step(pullRequest, map[string]string{"mode": "status"}).want(t, 1, "no such table: customers", "0003_fix.sql:1")
+	h.write("migrations/0002_orders.sql", "CREATE TABLE orders(id INTEGER PRIMARY KEY); -- changed")
+	h.write("migrations/0003_fix.sql", "DROP TABLE orders;")
+	h.step(pullRequest, map[string]string{"mode": "status"}).want(t, 0, "the hold is over: 0002_orders.sql has changed")
+}
+
 // A hold's command is named where a workflow takes it.
 func TestReleaseCommandIsTaken(t *testing.T) {
 	for content, taken := range map[string]bool{
@@ -470,7 +498,7 @@ func TestStep(t *testing.T) {
 	h := newHub(t, sample())
 	s := h.step(pullRequest, map[string]string{"mode": "", "exit-code": "true"}) // an expression that was empty
 	s.want(t, 5, "::error title=d1-rewind status::2 migrations pending")
-	h.step(pullRequest, map[string]string{"rehearse": "off"}).want(t, 0, "::notice title=d1-rewind status::not rehearsed: switched off")
+	h.step(pullRequest, map[string]string{"rehearse": "off"}).want(t, 0, "::notice title=d1-rewind status::not rehearsed: rehearse is off, and what only a rehearsal finds is not looked for; hazards are warnings only")
 	if s.outputs["status"] != "pending" {
 		t.Errorf("outputs = %q", s.outputs)
 	}

@@ -51,7 +51,7 @@ type job struct {
 // run resolves what is meant and runs the command. The report is complete as far as the
 // command came.
 func (j *job) run(ctx context.Context) (r report.Report) {
-	r = report.Report{Command: j.command, Environment: j.settings["environment"]}
+	r = report.Report{Command: j.command, Environment: j.settings["environment"], BeforeMerge: j.beforeMerge()}
 	defer func() { r.At, r.Run = j.p.Now(), j.runInfo() }()
 	if r.Err = j.wire(ctx, &r); r.Err != nil {
 		if j.command == "doctor" {
@@ -93,7 +93,7 @@ func (j *job) run(ctx context.Context) (r report.Report) {
 
 func (j *job) status(ctx context.Context, r *report.Report) {
 	if !j.offline {
-		r.Result, r.Err = j.engine.Status(ctx)
+		r.Result, r.Err = j.engine.Status(ctx, migration.StatusOptions{HoldWarns: r.BeforeMerge})
 		return
 	}
 	var fresh migration.Environment
@@ -113,6 +113,11 @@ func (j *job) status(ctx context.Context, r *report.Report) {
 		why += "; " + how + "; what is applied and pending there, and what the migrations would do to its rows, could not be checked"
 	}
 	r.Warnings = append(r.Warnings, why)
+}
+
+// beforeMerge reports whether the run is about commits that are not merged yet.
+func (j *job) beforeMerge() bool {
+	return strings.HasPrefix(j.event.Name, "pull_request") || j.event.Name == "merge_group" || j.event.FromPullRequest && j.event.PullRequest > 0
 }
 
 // otherLedgers are the tables in which other tools record what they applied: drizzle-kit,
@@ -147,6 +152,7 @@ func (j *job) wire(ctx context.Context, r *report.Report) error {
 			return configuration(err)
 		}
 		dir, j.configFile = filepath.Dir(path), shown(path)
+		r.Config = j.configFile
 	}
 	var err error
 	j.target, err = wrangler.Resolve(config, wrangler.Selection{Environment: s["environment"], Database: s["database"], DatabaseID: s["database-id"]})
@@ -245,7 +251,7 @@ func (j *job) wireEngine(r *report.Report, configDir string) error {
 // wireRehearsal says how the engine tries what is pending, and what it does with what that finds.
 func (j *job) wireRehearsal() error {
 	s := j.settings
-	j.engine.Hazards, j.engine.Drift = migration.Policy(s["hazards"]), migration.Policy(s["drift"])
+	j.engine.Hazards, j.engine.Drift = j.hazardPolicy(), migration.Policy(s["drift"])
 	if !lookup("rehearse").appliesTo(j.command) {
 		return nil
 	}
@@ -257,9 +263,9 @@ func (j *job) wireRehearsal() error {
 	how := rehearsal.Options{Rows: s["rehearse"] == "data", Import: j.remote != nil && s["transport"] == "import", Limit: limit, Progress: j.progress}
 	switch {
 	case s["rehearse"] == "off":
-		j.engine.NoRehearsal = "switched off"
-		if s["hazards"] == string(migration.Fail) {
-			j.engine.NoRehearsal += ", so there are no hazards that hazards: fail could refuse"
+		j.engine.NoRehearsal = "rehearse is off, and what only a rehearsal finds is not looked for"
+		if s["hazards"] == "" {
+			j.engine.NoRehearsal += "; hazards are warnings only"
 		}
 	case j.remote != nil:
 		how.Size = func(ctx context.Context) (int64, error) {
@@ -274,6 +280,17 @@ func (j *job) wireRehearsal() error {
 		return rehearsal.Replay(ctx, live, applied, j.notOurs()...)
 	}
 	return nil
+}
+
+// hazardPolicy is what the user said about hazards, or else the default of the environment: what
+// would lose data on a remote database is refused, unless nothing is rehearsed.
+func (j *job) hazardPolicy() migration.HazardPolicy {
+	rest := migration.Warn
+	if !j.target.Local && j.settings["rehearse"] != "off" {
+		rest = migration.Fail
+	}
+	policy, _ := migration.ParseHazardPolicy(j.settings["hazards"], rest) // resolve has checked it
+	return policy
 }
 
 // notOurs are the tables that no migration is expected to make: ledgers and the journal.
@@ -492,7 +509,7 @@ func (j *job) doctor(ctx context.Context) []report.Check {
 	if slices.ContainsFunc(checks, func(c report.Check) bool { return !c.OK }) {
 		return checks
 	}
-	result, err := j.engine.Status(ctx)
+	result, err := j.engine.Status(ctx, migration.StatusOptions{})
 	add("ledger", fmt.Sprintf("%d applied, %d pending", len(result.Comparison.Applied), len(result.Comparison.Pending)), err)
 	return checks
 }

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -9,6 +10,8 @@ import (
 
 	"github.com/agnivade/levenshtein"
 	"github.com/spf13/pflag"
+
+	"github.com/d1-rewind/d1-rewind/internal/migration"
 )
 
 // option is one option of the contract: a flag --name and an action input of the same
@@ -44,7 +47,7 @@ var options = []option{
 	{name: "transport", value: "auto|query|import", fallback: "auto", commands: "migrate", help: "how a remote database is written; auto: by the query endpoint, and by import what does not fit it"},
 	{name: "rehearse", value: "off|schema|data", fallback: "schema", commands: "migrate status", help: "try the migrations on a copy first: with one row of each table touched, or all; a local database is copied with all"},
 	{name: "rehearse-limit", value: "SIZE", fallback: "256MiB", commands: "migrate status", help: "of a larger database only the tables concerned and their neighbours are copied"},
-	{name: "hazards", value: "off|warn|fail", fallback: "warn", commands: "migrate status", help: "fail: refuse a hazard of severity error; off: do not show hazards"},
+	{name: "hazards", value: "POLICY", commands: "migrate status", help: "off, warn or fail, then CODE=off|warn|fail for some; fail refuses errors (default: fail for remote environments, warn for local ones)"},
 	{name: "drift", value: "off|warn|fail", fallback: "warn", commands: "migrate status", help: "fail: refuse if the schema is not what the applied files produce; off: do not compare"},
 	{name: "journal", value: "on|off", fallback: "on", help: "off: no hold, no detection of edited files, no --before"},
 	{name: "release-hold", fallback: "false", commands: "migrate", help: "apply also what a restore undid"},
@@ -216,6 +219,9 @@ func resolve(given settings, getenv func(string) string) (settings, error) {
 			return nil, err
 		}
 	}
+	if err := checkHazards(all["hazards"], all["rehearse"]); err != nil {
+		return nil, err
+	}
 	if n, err := strconv.Atoi(all["pull-request"]); all["pull-request"] != "" && (err != nil || n < 1) {
 		return nil, &usageError{fmt.Sprintf("pull-request can't be %q", all["pull-request"]), "it is a number"}
 	}
@@ -225,6 +231,22 @@ func resolve(given settings, getenv func(string) string) (settings, error) {
 	}
 	all["restore-workflow"] = workflow
 	return all, nil
+}
+
+// checkHazards refuses a policy for hazards that can't be read, or that can't refuse what it should.
+func checkHazards(policy, rehearse string) error {
+	parsed, err := migration.ParseHazardPolicy(policy, migration.Warn)
+	if unknown, ok := errors.AsType[*migration.UnknownCodeError](err); ok {
+		return &usageError{"hazards: " + err.Error(), meant(unknown.Code, "", migration.Codes) + "docs/hazards.md lists all codes"}
+	}
+	if err != nil {
+		return &usageError{"hazards: " + err.Error(), "write it as fail, or as fail, drop-column=warn, out-of-order=fail"}
+	}
+	if rehearse == "off" && parsed.NeedsRehearsal() {
+		return &usageError{fmt.Sprintf("hazards: %s needs a rehearsal to find them, and rehearse is off", policy),
+			"leave one of the two out; with rehearse: off alone hazards are warnings"}
+	}
+	return nil
 }
 
 // parseTime reads RFC 3339 or Unix seconds.

@@ -23,9 +23,9 @@ func TestRowsThatCannotBeCopied(t *testing.T) {
 		c.run("migrate", "production", "--to", "0001_users.sql").want(t, 0)
 		c.write("migrations/0002_big.sql", last)
 		t.Setenv("TMPDIR", filepath.Join(c.dir, "nothing"))
-		r := c.run("status", "production", "--rehearse", "data")
+		r := c.run("status", "production", "--rehearse", "data", "--hazards", "warn")
 		r.want(t, 0, "delete-all: deletes all rows of users (2 rows)", oneRow, "not rehearsed: the rows: the database could not be copied", "TMPDIR")
-		c.run("migrate", "production", "--rehearse", "data", "--hazards", "fail").want(t, 3, "hazard delete-all")
+		c.run("migrate", "production", "--rehearse", "data").want(t, 3, "hazard delete-all")
 	})
 	t.Run("no room, local", func(t *testing.T) {
 		dir := workspace(t, files())
@@ -78,5 +78,44 @@ func TestAdviceInAWorkflow(t *testing.T) {
 	h.step(push, map[string]string{"mode": "migrate", "transport": "import", "hazards": "fail"}).
 		want(t, 3, "name one hazard by its code, each in a comment of its own", "note: to be sent by import")
 	h.step(push, map[string]string{"mode": "status", "rehearse": "off", "hazards": "fail"}).
-		want(t, 0, "not rehearsed: switched off, so there are no hazards that hazards: fail could refuse")
+		want(t, 2, "hazards: fail needs a rehearsal to find them, and rehearse is off", "leave one of the two out")
+}
+
+// What loses rows of a remote database is refused unless someone says otherwise; locally it is shown.
+func TestHazardsByDefault(t *testing.T) {
+	const file = "migrations/0003_tidy.sql"
+	files := sample()
+	files["migrations/0001_users.sql"] += "INSERT INTO users(name) VALUES ('a');"
+	c := newCloud(t, files)
+	for _, environment := range []string{"local", "production"} {
+		c.run("migrate", environment).want(t, 0, "applied 2 migrations")
+	}
+	c.write(file, "DELETE FROM users;\nCREATE INDEX orders_id ON orders(id);")
+	for _, tc := range []struct {
+		args []string
+		code int
+		says []string
+	}{
+		{[]string{"status", "local"}, 0, []string{"delete-all"}},
+		{[]string{"status", "production"}, 3, []string{"environment production, database shop", "hazard delete-all: deletes all rows of users (1 row)", "-- d1-rewind:allow delete-all REASON", "nothing was written"}},
+		{[]string{"migrate", "production"}, 3, []string{"hazard delete-all"}},
+		{[]string{"migrate", "production", "--dry-run"}, 3, []string{"hazard delete-all"}},
+		{[]string{"status", "production", "--hazards", "warn"}, 0, []string{"delete-all"}},
+		{[]string{"status", "production", "--hazards", "delete-all=warn"}, 0, []string{"delete-all"}},
+		{[]string{"status", "local", "--hazards", "delete-all=fail"}, 3, []string{"hazard delete-all"}},
+		{[]string{"status", "production", "--hazards", "fail, out-of-order=warn"}, 3, []string{"hazard delete-all"}},
+		{[]string{"status", "production", "--hazards", "off"}, 0, []string{"1 pending, 2 applied"}},
+		{[]string{"status", "production", "--rehearse", "off"}, 0, []string{"not rehearsed: rehearse is off, and what only a rehearsal finds is not looked for; hazards are warnings only\n1 pending"}},
+		{[]string{"status", "production", "--rehearse", "off", "--hazards", "warn, out-of-order=fail"}, 0, []string{"not rehearsed: rehearse is off"}},
+		{[]string{"status", "production", "--rehearse", "off", "--hazards", "warn, delete-all=fail"}, 2, []string{"needs a rehearsal", "nothing was contacted or written"}},
+		{[]string{"status", "local", "--rehearse", "off", "--hazards", "fail"}, 2, []string{"needs a rehearsal"}},
+		{[]string{"status", "production", "--hazards", "fail, delete-al=warn"}, 2, []string{`no hazard has the code "delete-al"`, "did you mean delete-all?"}},
+		{[]string{"status", "production", "--hazards", "loud"}, 2, []string{`"loud" is not off, warn, fail`, "write it as fail"}},
+	} {
+		t.Run(strings.Join(tc.args, " "), func(t *testing.T) {
+			c.run(tc.args...).want(t, tc.code, tc.says...)
+		})
+	}
+	c.write(file, "-- d1-rewind:allow delete-all they were test rows\nDELETE FROM users;")
+	c.run("migrate", "production").want(t, 0, "allowed: they were test rows", "applied 1 migration")
 }

@@ -281,7 +281,7 @@ func TestRestoresByItselfOnlyIfWanted(t *testing.T) {
 				m.vars["D1_RESTORE_ON_FAILURE"] = wanted
 			}
 			m.breaks("production", true)
-			m.want(m.merge(2, "0002_tidy.sql", "DELETE FROM users;"), "production", githubtest.Failure)
+			m.want(m.merge(2, "0002_tidy.sql", "-- d1-rewind:allow delete-all they sign up again\nDELETE FROM users;"), "production", githubtest.Failure)
 			if rows := m.ids["production"].Rows("SELECT count(*) FROM users"); rows[0] != count {
 				t.Errorf("production has %q users, want %s", rows, count)
 			}

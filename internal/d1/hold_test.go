@@ -164,7 +164,7 @@ func live(t *testing.T, seed uint64) {
 			add()
 		}
 		engine.Directory.FS = checkout(files)
-		result, _ := engine.Status(t.Context())
+		result, _ := engine.Status(t.Context(), migration.StatusOptions{})
 		held := slices.Clone(result.Comparison.Held)
 		slices.Sort(held)
 		if diff := cmp.Diff(now.holding(files), held); diff != "" {

@@ -33,8 +33,9 @@ type Engine struct {
 	// Replay compares the live schema with what the given migrations produce, applied in their
 	// order to an empty database; nil: drift is not looked for.
 	Replay func(ctx context.Context, live Schema, applied []Migration) Drift
-	// Hazards and Drift say what these findings do to a run; "" is Warn.
-	Hazards, Drift Policy
+	// Hazards and Drift say what these findings do to a run; their zero values are Warn.
+	Hazards HazardPolicy
+	Drift   Policy
 
 	// Locate finds the statement of a batch that the database refused without saying which;
 	// nil, or an answer without an Index: it stays unknown.
@@ -169,8 +170,15 @@ func groups(plan []Migration, o MigrateOptions) [][]Migration {
 	return [][]Migration{plan}
 }
 
+// StatusOptions are the choices of one status.
+type StatusOptions struct {
+	// HoldWarns lets a status with held migrations end well: on a pull request, which may be
+	// what ends the hold. They are rehearsed together with what is new.
+	HoldWarns bool
+}
+
 // Status compares and rehearses, and writes nothing.
-func (e *Engine) Status(ctx context.Context) (Result, error) {
+func (e *Engine) Status(ctx context.Context, o StatusOptions) (Result, error) {
 	for range attempts {
 		result := Result{Status: Failure}
 		plan, err := e.plan(ctx, &result, MigrateOptions{DryRun: true, ReleaseHold: true})
@@ -189,7 +197,7 @@ func (e *Engine) Status(ctx context.Context) (Result, error) {
 			}
 			result.Status = Pending
 		}
-		if len(result.Comparison.Held) > 0 {
+		if len(result.Comparison.Held) > 0 && !o.HoldWarns {
 			return result.Settle(e.heldProblem(result.Comparison.Held))
 		}
 		if err := e.guard(&result); err != nil {
@@ -246,9 +254,7 @@ func (e *Engine) plan(ctx context.Context, result *Result, o MigrateOptions) ([]
 	if err := e.drift(ctx, result, files); err != nil {
 		return nil, err
 	}
-	if e.Hazards != Off {
-		result.Hazards = judged(result.Comparison.hazards(), nil)
-	}
+	result.Hazards = e.Hazards.apply(judged(result.Comparison.hazards(), nil))
 	planned, err := upTo(result.Comparison.Pending, o.To, files)
 	if err != nil {
 		return nil, err
@@ -350,10 +356,10 @@ func (e *Engine) deployed(ctx context.Context, result *Result) {
 }
 
 func (e *Engine) heldProblem(held []string) *Problem {
-	return &Problem{Kind: Refused, State: stateUntouched,
+	return &Problem{Kind: Refused, Held: true, State: stateUntouched,
 		Err: fmt.Errorf("a restore undid %s, and nothing has changed since: held, so that the same migration does not do the same damage again", strings.Join(held, ", ")),
-		Next: "either mend the file (or delete it): the hold ends by itself, and other environments that applied the old content have to be restored too; " +
-			"or add the mend as a new migration, and apply both: " + cmp.Or(e.ReleaseCommand, "d1-rewind migrate --release-hold")}
+		Next: "either fix the file (or delete it): the hold ends by itself, and other environments that applied the old content have to be restored too; " +
+			"or add the fix as a new migration, and apply both: " + cmp.Or(e.ReleaseCommand, "d1-rewind migrate --release-hold")}
 }
 
 // batch is one transaction: for each migration its ledger row first, then its statements;
@@ -402,9 +408,7 @@ func (e *Engine) rehearse(ctx context.Context, result *Result, plan []Migration)
 	batch := e.batch(plan, result, false)
 	var err error
 	result.Rehearsal, err = e.Rehearse(ctx, Plan{Batch: batch, Migrations: plan, Schema: result.schema, Ledger: e.Table})
-	if e.Hazards != Off {
-		result.Hazards = judged(append(result.Comparison.hazards(), result.Rehearsal.Hazards...), plan)
-	}
+	result.Hazards = e.Hazards.apply(judged(append(result.Comparison.hazards(), result.Rehearsal.Hazards...), plan))
 	if err == nil {
 		return nil
 	}
@@ -445,13 +449,14 @@ func (e *Engine) drift(ctx context.Context, result *Result, files []Migration) e
 
 // guard refuses what the user does not want to happen.
 func (e *Engine) guard(result *Result) error {
-	if h, ok := serious(result.Hazards); ok && e.Hazards == Fail {
-		return &Problem{Kind: Refused, File: h.File, Line: h.Line, State: stateUntouched, Err: fmt.Errorf("hazard %s: %s", h.Code, h.Message),
-			Next: fmt.Sprintf("%s; or, if it is meant, say so in front of the statement: -- d1-rewind:allow %s REASON", h.Advice, h.Code)}
+	if i := slices.IndexFunc(result.Hazards, func(h Hazard) bool { return h.Refuses }); i >= 0 {
+		h := result.Hazards[i]
+		return &Problem{Kind: Refused, Hazard: &h, File: h.File, Line: h.Line, State: stateUntouched, Err: fmt.Errorf("hazard %s: %s", h.Code, h.Message),
+			Next: h.Advice + "; or, if it is meant, " + h.howToAllow()}
 	}
-	if why := result.Rehearsal.Reason; why != "" && e.Rehearse != nil && e.Hazards == Fail {
+	if why := result.Rehearsal.Reason; why != "" && e.Rehearse != nil && e.Hazards.NeedsRehearsal() {
 		return &Problem{Kind: Refused, State: stateUntouched, Err: fmt.Errorf("hazards are to be refused, and whether there are any is not known: %s", why),
-			Next: "mend that, or go on without: --hazards warn"}
+			Next: "fix that, or go on with what is known: --hazards warn"}
 	}
 	if drift := result.Drift.Summary(); drift != "" && e.Drift == Fail {
 		return &Problem{Kind: Refused, State: stateUntouched, Err: errors.New(drift),

@@ -217,7 +217,7 @@ func TestMigrate(t *testing.T) {
 		p.migrate(migration.MigrateOptions{})
 		p.write(users, "CREATE TABLE users(id INTEGER PRIMARY KEY, name TEXT, mail TEXT)")
 		p.write("0001_tags.sql", "CREATE TABLE tags(x)")
-		result, err := p.engine.Status(context.Background())
+		result, err := p.engine.Status(context.Background(), migration.StatusOptions{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -231,7 +231,7 @@ func TestMigrate(t *testing.T) {
 		p := newProject(t)
 		p.migrate(migration.MigrateOptions{})
 		p.write(users, strings.ReplaceAll(string(p.files[users].Data), "\n", "\r\n"))
-		result, err := p.engine.Status(context.Background())
+		result, err := p.engine.Status(context.Background(), migration.StatusOptions{})
 		if err != nil || len(result.Comparison.Edited) > 0 {
 			t.Errorf("Status() = %v, edited %q", err, result.Comparison.Edited)
 		}
@@ -309,7 +309,7 @@ func TestRestore(t *testing.T) {
 		}
 		_, err := p.engine.Migrate(context.Background(), migration.MigrateOptions{})
 		p.refused(migration.Refused, err)
-		_, err = p.engine.Status(context.Background())
+		_, err = p.engine.Status(context.Background(), migration.StatusOptions{})
 		p.refused(migration.Refused, err)
 		p.write(bad, "UPDATE users SET name = 'grace'")
 		p.migrate(migration.MigrateOptions{})
@@ -356,7 +356,7 @@ func TestRestore(t *testing.T) {
 		p.wantLedger()
 		p.restore(migration.RestoreOptions{Bookmark: undone.PreviousBookmark})
 		p.wantLedger(users, orders)
-		if result, err := p.engine.Status(context.Background()); err != nil || len(result.Comparison.Held) != 0 {
+		if result, err := p.engine.Status(context.Background(), migration.StatusOptions{}); err != nil || len(result.Comparison.Held) != 0 {
 			t.Errorf("Status() = %v, held %v", err, result.Comparison.Held)
 		}
 	})

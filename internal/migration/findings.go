@@ -177,13 +177,3 @@ func (c Change) words(what string) string {
 	}
 	return words
 }
-
-// Policy says what a finding does to a run.
-type Policy string
-
-// The policies.
-const (
-	Off  Policy = "off"
-	Warn Policy = "warn"
-	Fail Policy = "fail"
-)

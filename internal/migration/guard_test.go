@@ -52,8 +52,8 @@ func TestHazardGuard(t *testing.T) {
 			p.migrate(migration.MigrateOptions{})
 			p.apply("INSERT INTO orders(user_id) VALUES (1)")
 			p.write(bad, tc.sql)
-			p.engine.Hazards = tc.policy
-			status, statusErr := p.engine.Status(context.Background())
+			p.engine.Hazards = migration.HazardPolicy{Rest: tc.policy}
+			status, statusErr := p.engine.Status(context.Background(), migration.StatusOptions{})
 			result, err := p.engine.Migrate(context.Background(), migration.MigrateOptions{})
 			for _, one := range []struct {
 				result migration.Result
@@ -82,7 +82,7 @@ func TestHazardGuard(t *testing.T) {
 func TestHazardGuardWithoutRehearsal(t *testing.T) {
 	t.Parallel()
 	p := newProject(t)
-	p.engine.Hazards = migration.Fail
+	p.engine.Hazards = migration.HazardPolicy{Rest: migration.Fail}
 	p.engine.Rehearse = func(context.Context, migration.Plan) (migration.Rehearsal, error) {
 		return migration.Rehearsal{Reason: "no room"}, nil
 	}
@@ -90,9 +90,9 @@ func TestHazardGuardWithoutRehearsal(t *testing.T) {
 	if problem := p.refused(migration.Refused, err); !strings.Contains(problem.Error(), "no room") {
 		t.Error(problem)
 	}
-	p.engine.Hazards = migration.Warn
+	p.engine.Hazards = migration.HazardPolicy{Rest: migration.Warn}
 	p.migrate(migration.MigrateOptions{})
-	p.engine.Hazards = migration.Fail // nothing is pending: there is nothing to refuse
+	p.engine.Hazards = migration.HazardPolicy{Rest: migration.Fail} // nothing is pending: there is nothing to refuse
 	p.migrate(migration.MigrateOptions{})
 }
 

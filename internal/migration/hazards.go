@@ -26,6 +26,7 @@ type Hazard struct {
 	Message  string   `json:"message"`
 	Advice   string   `json:"advice"`            // how to do it safely
 	Allowed  string   `json:"allowed,omitempty"` // the reason that the file gives for allowing it: it then stops nothing
+	Refuses  bool     `json:"-"`                 // whether the run's policy refuses because of it
 }
 
 // The codes of hazards. They are stable: files name them in order to allow a hazard.
@@ -141,15 +142,6 @@ func judged(hazards []Hazard, plan []Migration) []Hazard {
 		return a.Line - b.Line
 	})
 	return hazards
-}
-
-// serious returns the first error that nothing allows.
-func serious(hazards []Hazard) (Hazard, bool) {
-	i := slices.IndexFunc(hazards, func(h Hazard) bool { return h.Severity == SeverityError && h.Allowed == "" })
-	if i < 0 {
-		return Hazard{}, false
-	}
-	return hazards[i], true
 }
 
 // hazards are those that the comparison shows, and the texts of the pending files.

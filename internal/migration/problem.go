@@ -25,8 +25,10 @@ type Problem struct {
 	// Computed are those words of Err that a migration may have computed from rows: they are not
 	// for those who may not see the rows. "" for none.
 	Computed string
-	State    string // which state the database is in
-	Next     string // what to do
+	Held     bool    // whether a hold is what refused
+	Hazard   *Hazard // that a guard refused because of; nil if that is not the reason
+	State    string  // which state the database is in
+	Next     string  // what to do
 }
 
 func (p *Problem) Error() string {

@@ -25,7 +25,7 @@ func comments() map[string]report.Report {
 		return gh("d1-restore.yml", "-f environment=production -f database=shop -f bookmark="+string(to)+" -f confirm=shop")
 	}
 	r := func(command string, result migration.Result, change ...func(*report.Report)) report.Report {
-		one := report.Report{Command: command, Environment: "production", DatabaseName: "shop", DatabaseID: "id", Directory: "migrations", Result: result, At: at,
+		one := report.Report{Command: command, Environment: "production", DatabaseName: "shop", DatabaseID: "id", Directory: "migrations", Config: "wrangler.jsonc", Result: result, At: at,
 			Release: gh("d1-migrate.yml", "-f release-hold=true"),
 			Run: report.Run{Repository: "https://github.com/octo/shop", URL: "https://github.com/octo/shop/actions/runs/42", ID: 42, Actor: "octocat", Event: "push",
 				Commit: "0123456789abcdef0123456789abcdef01234567", RestoreWorkflow: "https://github.com/octo/shop/actions/workflows/d1-restore.yml", Tool: "1.0.0"}}
@@ -80,8 +80,10 @@ func comments() map[string]report.Report {
 			OutOfOrder: []string{"0008_index.sql"}}}, pullRequest, last("migrate")),
 		"first": r("status", migration.Result{Status: migration.Pending, Comparison: migration.Comparison{Pending: files("0001_a.sql")}}, pullRequest),
 		"held": r("status", migration.Result{Status: migration.Refusal, Comparison: held}, pullRequest, last("restore"),
-			fails(migration.Problem{Kind: migration.Refused, Err: errors.New("a restore undid 0007_orders.sql, and nothing has changed since: held"), State: "nothing was written",
-				Next: "either mend the file (or delete it), or add the mend as a new migration, and apply both: " + gh("d1-migrate.yml", "-f release-hold=true")})),
+			fails(migration.Problem{Kind: migration.Refused, Held: true, Err: errors.New("a restore undid 0007_orders.sql, and nothing has changed since: held"), State: "nothing was written",
+				Next: "either fix the file (or delete it), or add the fix as a new migration, and apply both: " + gh("d1-migrate.yml", "-f release-hold=true")})),
+		"held_until_merge": r("status", migration.Result{Status: migration.Pending, Comparison: held, Rehearsal: migration.Rehearsal{Ran: true, Rows: "one"}}, pullRequest, last("restore"),
+			func(r *report.Report) { r.BeforeMerge = true }),
 		"failed": r("migrate", migration.Result{Status: migration.Failure, NotRun: files("0007_orders.sql", "0008_index.sql"), Comparison: migration.Comparison{Pending: files("0007_orders.sql", "0008_index.sql")}},
 			fails(migration.Problem{Err: errors.New("statement 2 of 2: no such table: main.order"), File: "0008_index.sql", Line: 3, SQL: "CREATE INDEX by_user ON \"order\" (user_id)",
 				State: "nothing of this run was applied", Next: "mend the file and run again"})),
@@ -118,7 +120,7 @@ func comments() map[string]report.Report {
 				Timings: []migration.Timing{{File: "0002_orders.sql", Line: 1, Took: 2 * time.Millisecond}}, Estimate: &migration.Estimate{Seconds: 0.2, Limit: 30, Assumption: "the rows are counted, and written at 10,000 a second"}}}, pullRequest, last("migrate")),
 		"hazards":         r("status", risky(migration.Pending), pullRequest, last("migrate")),
 		"hazards_applied": r("migrate", risky(migration.Applied), back),
-		"hazards_refused": r("status", risky(migration.Refusal), pullRequest, fails(migration.Problem{Kind: migration.Refused, File: "0003_tidy.sql", Line: 4, Err: errors.New("hazard cascade-delete: " + hazards()[0].Message),
+		"hazards_refused": r("status", risky(migration.Refusal), pullRequest, fails(migration.Problem{Kind: migration.Refused, Hazard: &hazards()[0], File: "0003_tidy.sql", Line: 4, Err: errors.New("hazard cascade-delete: " + hazards()[0].Message),
 			State: "nothing was written", Next: "or, if it is meant, say so in front of the statement: -- d1-rewind:allow cascade-delete REASON"})),
 		"infos":            r("status", migration.Result{Status: migration.Pending, Hazards: infos(5), Comparison: migration.Comparison{Pending: files("0002_orders.sql")}, Rehearsal: migration.Rehearsal{Ran: true, Rows: "some"}}, pullRequest),
 		"drift":            r("status", migration.Result{Status: migration.UpToDate, Drift: different(14), Comparison: migration.Comparison{Applied: []string{"0001_a.sql"}}}, pullRequest),
@@ -135,6 +137,7 @@ func comments() map[string]report.Report {
 func risky(status migration.Status) migration.Result {
 	result := migration.Result{Status: status, Hazards: hazards(), Rehearsal: rehearsed("some"), Drift: migration.Drift{State: "false"}}
 	result.Comparison = migration.Comparison{Applied: []string{"0001_a.sql"}, Pending: files("0002_orders.sql", "0003_tidy.sql"), Edited: []string{"0001_a.sql"}, OutOfOrder: []string{"0002_orders.sql"}}
+	result.Hazards[0].Refuses = status == migration.Refusal
 	if status == migration.Applied {
 		result.Applied = result.Comparison.Pending
 	}

@@ -39,13 +39,14 @@ func (r Report) Hazards() []migration.Hazard {
 // refused because of it, or D1 refuses the statement.
 func (r Report) IsError(h migration.Hazard) bool {
 	p := r.Problem()
-	if p == nil || weight(h) > 0 || h.File != r.repositoryPath(p.File) || h.Code == migration.CodeRefused && p.Kind != migration.Failed {
+	switch {
+	case p == nil:
 		return false
+	case h.Code == migration.CodeRefused && weight(h) == 0: // the error may name a line within the statement
+		return p.Kind == migration.Failed && h.File == r.repositoryPath(p.File)
+	default:
+		return p.Hazard != nil && h.Code == p.Hazard.Code && h.Line == p.Hazard.Line && h.File == r.repositoryPath(p.Hazard.File)
 	}
-	if h.Code == migration.CodeRefused {
-		return true // the error may name a line within the statement
-	}
-	return p.Kind == migration.Refused && h.Line == p.Line && strings.Contains(p.Err.Error(), h.Code)
 }
 
 // shownHazards are Hazards but for a refused statement that is shown as the error.
@@ -67,11 +68,17 @@ func weight(h migration.Hazard) int {
 	}
 }
 
-// serious is how many hazards there are that a guard refuses on.
+// serious is how many errors there are that nothing allows.
 func (r Report) serious() int {
-	n := 0
+	return r.count(func(h migration.Hazard) bool { return weight(h) == 0 })
+}
+
+// refusing is how many hazards the run was refused because of.
+func (r Report) refusing() int { return r.count(func(h migration.Hazard) bool { return h.Refuses }) }
+
+func (r Report) count(counts func(migration.Hazard) bool) (n int) {
 	for _, h := range r.shownHazards() {
-		if weight(h) == 0 {
+		if counts(h) {
 			n++
 		}
 	}

@@ -34,7 +34,7 @@ func Markdown(r Report, room int) string {
 	verdict := r.verdictLine()
 	rows := r.rows()
 	shown := rows[:min(len(rows), rowsShown)]
-	parts := append([]part{{text: verdict}}, r.problem()...)
+	parts := append([]part{{text: verdict}, {text: r.caution()}}, r.problem()...)
 	parts = append(parts,
 		part{text: r.checkTable(), gives: givesTable},
 		part{text: r.table(shown), gives: givesTable},
@@ -86,7 +86,19 @@ func (r Report) verdictLine() string {
 	if len(subject) > 0 {
 		words = strings.Join(subject, " · ") + ": " + words
 	}
+	if r.subject() != "" {
+		words += " <sub>" + escape(clip(cmp.Or(r.Config, "no configuration"), 200)) + "</sub>"
+	}
 	return "### " + mark + " " + words + "\n\n"
+}
+
+// caution says before everything else that nothing was rehearsed.
+func (r Report) caution() string {
+	text := r.notRehearsed()
+	if text == "" {
+		return ""
+	}
+	return "**" + strings.ToUpper(text[:1]) + short(text[1:], factLength) + ".**\n\n"
 }
 
 // part is a piece of the Markdown.
@@ -168,10 +180,10 @@ func (r Report) headline() (mark, words string) {
 		return "❌", fmt.Sprintf("interrupted after %d of %s", len(res.Applied), count(len(res.Applied)+len(res.NotRun)))
 	case p.Kind == migration.Stopped:
 		return "❌", "interrupted, nothing was written"
-	case p.Kind == migration.Refused && held > 0 && (r.Command == "status" || r.Command == "migrate"):
+	case p.Held:
 		return "⏸️", count(held) + " held, because a restore undid " + pronoun(held)
 	case p.Kind == migration.Refused && slices.ContainsFunc(r.Hazards(), r.IsError):
-		return "⛔", migration.Count(r.serious(), "serious hazard") + ", refused: nothing was written"
+		return "⛔", migration.Count(r.refusing(), "hazard") + ", refused: nothing was written"
 	case p.Kind == migration.Refused && res.Drift.State == drifted:
 		return "⛔", "drift, refused: nothing was written"
 	case p.Kind == migration.Refused:
@@ -222,6 +234,8 @@ func (r Report) headline() (mark, words string) {
 		return "⏪", "restored"
 	case r.Command == "migrate" && res.Status == migration.Applied:
 		return done, count(len(res.Applied)) + " applied" + found
+	case r.Command == "status" && held > 0: // on a pull request
+		return todo, fmt.Sprintf("%s pending, %d of them held", count(len(res.Comparison.Pending)), held) + found
 	case r.Command == "status" && res.Status == migration.Pending && found != "":
 		return todo, count(len(res.Comparison.Pending)) + " pending" + found
 	case r.Command == "status" && res.Status == migration.Pending:
@@ -448,7 +462,11 @@ func (r Report) release() string {
 	if r.Release == "" || len(r.heldNames()) == 0 {
 		return ""
 	}
-	return "**To apply what is held**, best with a new migration that mends it:\n\n" + fence("sh", r.Release)
+	when := "To apply what is held"
+	if r.heldUntilMerge() {
+		when = "After the merge, to apply what is held"
+	}
+	return "**" + when + "**, best with a new migration that fixes it:\n\n" + fence("sh", r.Release)
 }
 
 // wayBack is the command that undoes what was done, or else the last change.
@@ -569,7 +587,7 @@ func (r Report) facts() string {
 	if text := r.copied(); text != "" {
 		lines = append(lines, text)
 	}
-	notes := r.Notes()
+	notes := slices.DeleteFunc(r.Notes(), func(n string) bool { return n == r.notRehearsed() })
 	if r.Command == "restore" { // the table has them
 		notes = slices.DeleteFunc(notes, func(n string) bool {
 			return strings.HasPrefix(n, noteUndone) || strings.HasPrefix(n, noteRedone) || strings.HasPrefix(n, noteHolding) && len(r.Result.Holding) <= len(r.Result.Undone)

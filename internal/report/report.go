@@ -3,6 +3,7 @@
 package report
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -21,6 +22,8 @@ type Report struct {
 	DatabaseID   string
 	File         string // the local database's file, relative to the working directory
 	Directory    string // the migrations directory, as it is named to the user
+	Config       string // the configuration file, as it is named to the user; "" without one
+	TokenSource  string // the .env file that the API token came from; "" if it came from elsewhere
 	Result       migration.Result
 	Info         *migration.Info
 	Checks       []Check   // doctor
@@ -31,6 +34,7 @@ type Report struct {
 	LastRollback string    // the command that goes back to the state before Result.Last, "" for none
 	LastUntil    time.Time // when Time Travel forgets that one's bookmark
 	Release      string    // the command that applies what is held, too
+	BeforeMerge  bool      // it is about commits that are not merged yet
 	At           time.Time // when the report was made
 	Run          Run       // where on GitHub
 	CommentURL   string    // of the comment on the pull request, "" without one
@@ -111,6 +115,12 @@ func (r Report) heldNames() []string {
 	return slices.DeleteFunc(held, func(n string) bool { return slices.Contains(applied, n) })
 }
 
+// heldUntilMerge reports whether held migrations did not refuse, because a pull request may be
+// what ends the hold.
+func (r Report) heldUntilMerge() bool {
+	return r.Command == "status" && r.BeforeMerge && len(r.Result.Comparison.Held) > 0
+}
+
 // expiry says until when a bookmark lives; a plan that keeps less is not visible from here.
 func expiry(until time.Time) string {
 	return fmt.Sprintf("until %s, on the free plan until %s", until.UTC().Format(time.DateOnly), until.AddDate(0, 0, -23).UTC().Format(time.DateOnly))
@@ -121,6 +131,31 @@ func expiry(until time.Time) string {
 func (r Report) offersLast() bool {
 	return r.Result.Last != nil && r.LastRollback != "" && r.Rollback == "" && (r.Command == "status" || r.Command == "migrate") &&
 		(r.LastUntil.IsZero() || r.At.Before(r.LastUntil))
+}
+
+// subject names what the report is about: "" before the database is known.
+func (r Report) subject() string {
+	if r.DatabaseName == "" && r.DatabaseID == "" {
+		return ""
+	}
+	configuration := "no configuration"
+	if r.Config != "" {
+		configuration = "configuration " + r.Config
+	}
+	words := fmt.Sprintf("environment %s, database %s, %s", r.Environment, cmp.Or(r.DatabaseName, r.DatabaseID), configuration)
+	if r.TokenSource != "" {
+		words += ", token from " + r.TokenSource
+	}
+	return words
+}
+
+// notRehearsed says why what the report is about was not rehearsed at all; "" if it was.
+func (r Report) notRehearsed() string {
+	reason := r.Result.Rehearsal.Reason
+	if reason == "" || r.Command == "baseline" || len(r.Result.Applied) == 0 && len(r.Result.Comparison.Pending) == 0 {
+		return ""
+	}
+	return NotRehearsed + reason
 }
 
 // Output is one step output.
@@ -177,6 +212,10 @@ func JSON(r Report) []byte {
 	}
 	c := r.Result.Comparison
 	document["command"] = r.Command
+	document["configuration"] = r.Config
+	if r.TokenSource != "" {
+		document["tokenSource"] = r.TokenSource
+	}
 	document["exitCode"] = r.ExitCode
 	document["warnings"] = append(orEmpty(r.Result.Warnings), r.Warnings...)
 	document["edited"], document["outOfOrder"], document["duplicates"] = orEmpty(c.Edited), orEmpty(c.OutOfOrder), orEmpty(c.Duplicates)
@@ -277,6 +316,8 @@ func (r Report) outcome() string {
 		return "nothing left to do: another run applied the migrations meanwhile"
 	case res.Status == migration.Applied:
 		return fmt.Sprintf("applied %s in %s", migration.Count(len(res.Applied), "migration"), res.Elapsed.Round(time.Millisecond))
+	case res.Status == migration.Pending && len(res.Comparison.Held) > 0:
+		return fmt.Sprintf("%d pending (%d of them held), %d applied", len(res.Comparison.Pending), len(res.Comparison.Held), len(res.Comparison.Applied))
 	case res.Status == migration.Pending:
 		return fmt.Sprintf("%d pending, %d applied", len(res.Comparison.Pending), len(res.Comparison.Applied))
 	case len(res.Comparison.Pending) > 0:
@@ -324,6 +365,9 @@ func (r Report) Notes() []string {
 	if c.HoldEnded != "" {
 		notes = append(notes, c.HoldEnded)
 	}
+	if r.heldUntilMerge() {
+		add("held, because a restore undid it: %s; after the merge migrate refuses until one of the held files changes or goes, or the hold is released", c.Held)
+	}
 	if len(r.Result.Undone) > 0 {
 		add(noteUndone+"%s", fileNames(r.Result.Undone))
 	}
@@ -339,8 +383,8 @@ func (r Report) Notes() []string {
 		}
 		add("pending and not held, so "+when+": %s", slices.DeleteFunc(r.PendingNames(), func(n string) bool { return slices.Contains(held, n) }))
 	}
-	if reason := r.Result.Rehearsal.Reason; reason != "" && (len(r.Result.Applied) > 0 || len(c.Pending) > 0) && r.Command != "baseline" {
-		notes = append(notes, NotRehearsed+reason)
+	if text := r.notRehearsed(); text != "" {
+		notes = append(notes, text)
 	}
 	for _, gap := range r.Result.Rehearsal.Gaps {
 		notes = append(notes, NotRehearsed+gap)

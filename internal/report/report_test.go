@@ -48,6 +48,7 @@ func reports() map[string]report.Report {
 		return one
 	}
 	remote := func(r *report.Report) {
+		r.Config, r.TokenSource = "wrangler.jsonc", ".env"
 		r.Environment, r.Rollback, r.Fallback = "production", back, "npx wrangler d1 time-travel restore shop --bookmark "+string(before)
 		r.Until = time.Date(2026, 12, 24, 10, 0, 0, 0, time.UTC)
 	}
@@ -61,10 +62,10 @@ func reports() map[string]report.Report {
 			Comparison: migration.Comparison{Applied: []string{"0001_a.sql", "0003_c.sql"}, Pending: files("0002_b.sql"), OutOfOrder: []string{"0002_b.sql"},
 				Edited: []string{"0001_a.sql"}, Missing: []string{"0000_gone.sql"}, Duplicates: [][]string{{"0003_c.sql", "0003_d.sql"}}}}),
 		"dry_run": r("migrate", migration.Result{Status: migration.Pending, DryRun: true, NotRun: files("0001_a.sql"), Comparison: migration.Comparison{Pending: files("0001_a.sql", "0002_b.sql")},
-			Rehearsal: migration.Rehearsal{Reason: "switched off"}}),
+			Rehearsal: migration.Rehearsal{Reason: "rehearse is off"}}),
 		"held": r("status", migration.Result{Status: migration.Refusal, Comparison: migration.Comparison{Pending: files("0002_b.sql", "0003_c.sql"), Held: []string{"0002_b.sql"}}},
 			func(r *report.Report) {
-				r.Err = &migration.Problem{Kind: migration.Refused, Err: errors.New("a restore undid 0002_b.sql"), State: "nothing was written", Next: "mend the file, or --release-hold"}
+				r.Err = &migration.Problem{Kind: migration.Refused, Held: true, Err: errors.New("a restore undid 0002_b.sql"), State: "nothing was written", Next: "mend the file, or --release-hold"}
 				r.ExitCode = 3
 			}),
 		"restored": r("restore", migration.Result{Status: migration.Restored, Target: before, PreviousBookmark: undo,

@@ -10,12 +10,18 @@ import (
 	"github.com/d1-rewind/d1-rewind/internal/migration"
 )
 
-// Text returns the report for a person at a terminal or in a log: the verdict first.
-// Errors are not part of it; see Error.
+// Text returns the report for a person at a terminal or in a log: what it is about, then the
+// verdict. Errors are not part of it; see Error.
 func Text(r Report, colour bool) string {
 	paint := painter(colour)
 	var b strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
+	if text := r.subject(); text != "" {
+		line("%s", Printable(text))
+	}
+	if text := r.notRehearsed(); text != "" {
+		line("%s", paint(yellow, Printable(text)))
+	}
 	if r.Err == nil {
 		colour := green
 		if r.findings() != "" {
@@ -28,7 +34,9 @@ func Text(r Report, colour bool) string {
 	}
 	b.WriteString(r.findingsText(paint))
 	for _, note := range r.Notes() {
-		line("%s %s", paint(yellow, "note:"), Printable(note))
+		if note != r.notRehearsed() { // it is said above
+			line("%s %s", paint(yellow, "note:"), Printable(note))
+		}
 	}
 	if i := r.Info; i != nil && i.Kept != nil {
 		line("copies kept: %d, %s (for 30 days, %s at most)", i.Kept.Copies, migration.Size(i.Kept.Bytes), migration.Size(i.Kept.Limit))
@@ -72,6 +80,10 @@ func Text(r Report, colour bool) string {
 		if !r.LastUntil.IsZero() {
 			line("                 (%s; it discards every write made since)", expiry(r.LastUntil))
 		}
+	}
+	if r.heldUntilMerge() && r.Release != "" {
+		line("after the merge: %s", Printable(r.Release))
+		line("                 (it applies what is held, best with a new migration that fixes it)")
 	}
 	if r.Fallback != "" {
 		line("without us:      %s", Printable(r.Fallback))
