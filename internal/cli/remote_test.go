@@ -691,6 +691,65 @@ func TestRivals(t *testing.T) {
 	}
 }
 
+// TestRestoreInTheMiddle takes the database back between a migrate's plan and its write: a restore
+// does not wait for a migrate, so the migrate has to notice. No UNIQUE name does.
+func TestRestoreInTheMiddle(t *testing.T) {
+	for _, tc := range []struct {
+		name    string
+		args    []string
+		restore func(t *testing.T, c *cloud, to string)
+		code    int
+		want    string
+		ledger  []string
+	}{
+		{"by d1-rewind", nil, func(t *testing.T, c *cloud, to string) {
+			c.run("restore", "production", "--bookmark", to, "--confirm", "shop-db").want(t, 0, "held from now on")
+		}, 3, "a restore undid 0002_orders.sql", []string{"0001_users.sql"}},
+		{"by the dashboard", nil, func(t *testing.T, c *cloud, to string) { c.timeTravel(to) }, 0, "applied 2 migrations", []string{"0001_users.sql", "0002_orders.sql", "0003_names.sql"}},
+		{"by the dashboard, one by one", []string{"--transaction", "migration"}, func(t *testing.T, c *cloud, to string) { c.timeTravel(to) }, 0, "applied 2 migrations",
+			[]string{"0001_users.sql", "0002_orders.sql", "0003_names.sql"}},
+		{"by the dashboard, without a journal", []string{"--journal", "off"}, func(t *testing.T, c *cloud, to string) { c.timeTravel(to) }, 0, "applied 2 migrations",
+			[]string{"0001_users.sql", "0002_orders.sql", "0003_names.sql"}},
+		{"by the dashboard, import", []string{"--transport", "import"}, func(t *testing.T, c *cloud, to string) { c.timeTravel(to) }, 0, "applied 2 migrations",
+			[]string{"0001_users.sql", "0002_orders.sql", "0003_names.sql"}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			files := sample()
+			files["migrations/0003_names.sql"] = "CREATE INDEX names ON users(name);"
+			c := newCloud(t, files)
+			c.run("migrate", "production", "--to", "0001_users.sql").want(t, 0)
+			second := c.run("migrate", "production", "--to", "0002_orders.sql", "--format", "json")
+			second.want(t, 0)
+			to, _ := second.json(t)["bookmark"].(string)
+			write := "/query"
+			if slices.Contains(tc.args, "import") {
+				write = "/import"
+			}
+			c.onceAt(write, func() { tc.restore(t, c, to) })
+			c.run(append([]string{"migrate", "production"}, tc.args...)...).want(t, tc.code, tc.want)
+			c.wantRows(ledger, tc.ledger...)
+		})
+	}
+}
+
+// timeTravel restores as the dashboard does: nothing holds what that undoes.
+func (c *cloud) timeTravel(to string) {
+	c.t.Helper()
+	request, err := http.NewRequest(http.MethodPost, c.server.URL+"/accounts/"+d1test.Account+"/d1/database/"+c.database.ID+"/time_travel/restore?bookmark="+to, nil)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	request.Header.Set("Authorization", "Bearer "+d1test.Token)
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	_ = response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		c.t.Fatalf("the restore was answered with %s", response.Status)
+	}
+}
+
 // TestLateAndThenTurnedAway: what the door says of the second sending says nothing of the
 // first, which takes effect just before.
 func TestLateAndThenTurnedAway(t *testing.T) {

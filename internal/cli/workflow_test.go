@@ -232,7 +232,7 @@ func TestNight(t *testing.T) {
 	m.cloud.Deploy("shop-production", versionTwo) // what the failed deployment left
 
 	restored := m.want(m.paste(rollback), "restore", githubtest.Success, "To undo this restore")
-	if restored.Environment != "production" || restored.Concurrency[0].Group != "d1-production" || restored.Concurrency[0].Queue != "max" {
+	if restored.Environment != "production" || restored.Concurrency[0].Group != "d1-restore-production" || restored.Concurrency[0].Queue != "max" {
 		t.Errorf("the restore ran as %q in %v", restored.Environment, restored.Concurrency)
 	}
 	if rows := m.ids["production"].Rows("SELECT name FROM users"); len(rows) != 1 {

@@ -41,6 +41,7 @@ func (e *Engine) Baseline(ctx context.Context, to string, force bool, prove func
 			batch.Statements = append(batch.Statements, insertLedger(e.Table, m.Name))
 			entry.Migrations = append(entry.Migrations, File{m.Name, m.SHA256})
 		}
+		batch = batch.ifUnchanged(result.expected, e.Table)
 		err = e.commit(ctx, e.journalled(batch, entry), result.bookmarkAt, plan, &result)
 		if errors.Is(err, ErrMoved) || errors.Is(err, errRival) {
 			continue

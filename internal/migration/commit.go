@@ -34,12 +34,13 @@ func (e *Engine) apply(ctx context.Context, result *Result, plan []Migration, pl
 			step.Bookmark, planned = b, b
 		}
 		e.progress("applying " + group[0].Name + more(len(group)-1))
-		batch := e.batch(group, &step, o.ReleaseHold)
+		batch := e.batch(group, &step, o.ReleaseHold).ifUnchanged(result.expected, e.Table)
 		batch.Planned = planned
 		if err := e.commit(ctx, batch, step.bookmarkAt, group, result); err != nil {
 			return err
 		}
 		result.seen[batch.Run] = true
+		result.expected = expected{rows: -1, run: batch.Run} // the migrations may have changed the ledger
 		done += len(group)
 		result.Applied = append(result.Applied, group...)
 		result.NotRun = plan[done:]
@@ -204,6 +205,9 @@ func (e *Engine) outcome(ctx context.Context, cause error, batch Batch, group []
 	switch {
 	case ours && present == len(group):
 		return false, nil
+	case present == 0 && !ours && isRefused && refused.moved(batch):
+		result.Rival = true
+		return false, errRival
 	case present == 0 && !ours && isUnclear && unclear.Pending:
 		return false, &Problem{Kind: Unknown, Err: errors.New("the run gave up while the write was under way: " + cause.Error()), State: "nothing of it is committed so far, but it may yet be",
 			Next: fmt.Sprintf("look again in a minute: %s (running again is safe: nothing is applied twice; the state before is %s)", e.statusCommand(), result.Bookmark)}
@@ -233,10 +237,13 @@ func afterwards(ctx context.Context) (context.Context, context.CancelFunc) {
 	return asking, func() { stop(); cancel() }
 }
 
-// byRival tells whether the ledger's UNIQUE name refused the statement: the migration was
-// applied since the run was planned. Where the database did not say which statement it
-// was, its words have to do.
+// byRival reports whether the statement was refused because someone has written since the run
+// was planned: the ledger's UNIQUE name has the migration already, or see moved. Where the
+// database did not say which statement it was, its words have to do.
 func (e *StatementError) byRival(batch Batch, table string) bool {
+	if e.moved(batch) {
+		return true
+	}
 	if e.Index < 0 { // SQLite names the table as it was created, in whatever letters
 		return strings.Contains(strings.ToLower(e.Text), strings.ToLower("UNIQUE constraint failed: "+table+".name"))
 	}
@@ -245,6 +252,14 @@ func (e *StatementError) byRival(batch Batch, table string) bool {
 	}
 	s := batch.Statements[e.Index]
 	return s.Migration == "" && len(s.Args) == 1 && strings.HasPrefix(s.SQL, "INSERT")
+}
+
+// moved reports whether the batch was refused because ledger or journal are not as planned.
+func (e *StatementError) moved(batch Batch) bool {
+	if e.Index >= 0 {
+		return e.Index < len(batch.Statements) && batch.Statements[e.Index].Unchanged
+	}
+	return strings.Contains(e.Text, movedMark)
 }
 
 func (e *Engine) stateAfter(result *Result) string {

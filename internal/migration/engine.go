@@ -315,6 +315,7 @@ func (e *Engine) past(ctx context.Context, result *Result) (recorded, error) {
 	for _, j := range past.journal {
 		result.seen[j.Run] = true
 	}
+	result.expected = past.planned()
 	if !e.Journal {
 		past.journal = nil
 	}

@@ -89,6 +89,9 @@ type BatchStatement struct {
 	// statements of the ledger and the journal.
 	Migration string
 	Line      int // in the migration's file, 1-based
+	// Unchanged marks the statement that fails where ledger and journal are not what the batch
+	// was planned for.
+	Unchanged bool
 }
 
 // StatementError says which statement of a batch the database refused.

@@ -57,6 +57,7 @@ type Result struct {
 	workerAsked bool
 	bookmarkAt  time.Time       // when Bookmark was read
 	schema      Schema          // when the run was planned
+	expected    expected        // of ledger and journal, when the run writes
 	seen        map[string]bool // the runs in the journal when the run was planned
 }
 

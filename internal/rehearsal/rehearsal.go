@@ -233,7 +233,7 @@ func Locate(ctx context.Context, env migration.Environment, batch migration.Batc
 	if err := copied.Build(ctx, objects); err != nil {
 		return refused
 	}
-	found, ok := errors.AsType[*migration.StatementError](copied.Apply(ctx, batch))
+	found, ok := errors.AsType[*migration.StatementError](copied.Apply(ctx, batch.Anywhere()))
 	if !ok || found.Index < 0 || ofForeignKey(found.Text) || strings.HasPrefix(found.Text, "NOT NULL constraint failed") {
 		return refused // without rows the first statement that refers to one or looks one up is refused like that
 	}
