@@ -271,6 +271,61 @@ func TestNight(t *testing.T) {
 	}
 }
 
+// TestBadDay is the README's: a pull request rebuilds a parent table, as schema tools write it, and is
+// merged although its status is red. Neither environment loses a row, whatever is started.
+func TestBadDay(t *testing.T) {
+	m := newTeam(t)
+	m.write("migrations/0001_users.sql", `CREATE TABLE users (id INTEGER PRIMARY KEY, email TEXT);
+CREATE TABLE orders (id INTEGER PRIMARY KEY, user_id INTEGER NOT NULL REFERENCES users (id) ON DELETE CASCADE, total INTEGER);
+INSERT INTO users VALUES (1, 'a@example.com'), (2, 'b@example.com');
+WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1800) INSERT INTO orders SELECT i, 1 + i % 2, i FROM n;`)
+	if results := m.merge(1, "", ""); results.Conclusion() != githubtest.Success {
+		t.Fatalf("the first run: %+v", results)
+	}
+	keeps := func(when string) {
+		t.Helper()
+		for name, database := range m.ids {
+			if rows := database.Rows("SELECT (SELECT count(*) FROM orders) || ' ' || (SELECT count(*) FROM users)"); rows[0] != "1800 2" {
+				t.Errorf("%s, %s has %q", when, name, rows)
+			}
+		}
+	}
+	const loses, line = "deletes 1800 rows of orders by ON DELETE CASCADE", "0002_email.sql:3"
+	m.write("migrations/0002_email.sql", `CREATE TABLE users_new (id INTEGER PRIMARY KEY, email TEXT NOT NULL);
+INSERT INTO users_new SELECT id, email FROM users;
+DROP TABLE users;
+ALTER TABLE users_new RENAME TO users;`)
+	m.hub.Pulls = append(m.hub.Pulls, githubtest.Pull{Number: 2, Base: "main"})
+	status := m.do("d1-status.yml", githubtest.Run{Event: "pull_request", Changed: []string{"migrations/0002_email.sql"},
+		Payload: map[string]any{"action": "opened", "number": 2, "pull_request": map[string]any{"number": 2, "head": map[string]any{"sha": headSHA, "repo": map[string]any{"full_name": githubtest.Repository}}}}})
+	for _, environment := range []string{"staging", "production"} {
+		m.want(status, "status of "+environment, githubtest.Failure, "::error file=migrations/0002_email.sql,line=3", loses)
+		if text := m.comment(2, environment); !strings.Contains(text, "1 hazard, refused: nothing was written") || !strings.Contains(text, loses) {
+			t.Errorf("comment:\n%s", text)
+		}
+	}
+
+	merged := m.merge(3, "", "")
+	m.want(merged, "staging", githubtest.Failure, line, loses)
+	m.want(merged, "production", githubtest.Skipped)
+	keeps("after the merge")
+
+	// By hand, with the step that only looks left out.
+	m.want(m.do("d1-migrate.yml", githubtest.Run{Inputs: map[string]string{"release-hold": "true"}}), "staging", githubtest.Failure, line, loses)
+	m.write(".github/workflows/one-line.yml", `on: workflow_dispatch
+jobs:
+  migrate:
+    uses: d1-rewind/d1-rewind/.github/workflows/d1.yml@v1
+    with: { environment: production, mode: migrate }
+    secrets: { CLOUDFLARE_API_TOKEN: "${{ secrets.CLOUDFLARE_API_TOKEN }}" }
+    permissions: { contents: read, pull-requests: write }
+`)
+	if results := m.do("one-line.yml", githubtest.Run{}); results.Conclusion() != githubtest.Failure {
+		t.Errorf("d1.yml: %+v", results)
+	}
+	keeps("at the end")
+}
+
 // Restoring by itself discards what was written since, so that somebody has to want it.
 func TestRestoresByItselfOnlyIfWanted(t *testing.T) {
 	for wanted, count := range map[string]string{"": "0", "true": "1"} {
