@@ -735,19 +735,7 @@ func TestRestoreInTheMiddle(t *testing.T) {
 // timeTravel restores as the dashboard does: nothing holds what that undoes.
 func (c *cloud) timeTravel(to string) {
 	c.t.Helper()
-	request, err := http.NewRequest(http.MethodPost, c.server.URL+"/accounts/"+d1test.Account+"/d1/database/"+c.database.ID+"/time_travel/restore?bookmark="+to, nil)
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	request.Header.Set("Authorization", "Bearer "+d1test.Token)
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	_ = response.Body.Close()
-	if response.StatusCode != http.StatusOK {
-		c.t.Fatalf("the restore was answered with %s", response.Status)
-	}
+	c.send(d1test.Request{Method: http.MethodPost, Path: "/accounts/" + d1test.Account + "/d1/database/" + c.database.ID + "/time_travel/restore?bookmark=" + to})
 }
 
 // TestLateAndThenTurnedAway: what the door says of the second sending says nothing of the

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/ncruces/go-sqlite3"
 
 	"github.com/d1-rewind/d1-rewind/internal/wrangler"
@@ -344,4 +345,49 @@ func (b beside) writing(t *testing.T, sql string) (code int, output string, writ
 			t.Fatal(answer.Error)
 		}
 	}
+}
+
+// TestBesideBatches runs the batches of two runs on the real workerd. A batch that is sent once more,
+// or after somebody's restore, is refused as a whole by its first condition.
+func TestBesideBatches(t *testing.T) {
+	wranglertest.Tools(t)
+	c := newCloud(t, sample())
+	c.run("migrate", "production", "--to", "0001_users.sql").want(t, 0)
+	c.run("migrate", "production").want(t, 0)
+	var batches [][]string
+	for _, r := range c.server.Requests() {
+		if strings.HasSuffix(r.Path, "/query") {
+			batches = append(batches, batchSQL(t, r.Body))
+		}
+	}
+	if len(batches) != 2 {
+		t.Fatalf("%d batches", len(batches))
+	}
+	worker := wranglertest.Dev(t, wranglertest.Project(t, map[string]string{"wrangler.json": `{"name": "app", "compatibility_date": "2026-01-01", "d1_databases": [{"binding": "DB", "database_id": "x"}]}`}))
+	names := func(want ...string) {
+		t.Helper()
+		var got []string
+		for _, row := range worker.Batch(t, "DB", "SELECT name FROM d1_migrations ORDER BY id").Rows[0] {
+			got = append(got, fmt.Sprint(row["name"]))
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("ledger (-want +got):\n%s", diff)
+		}
+	}
+	for _, batch := range batches {
+		if answer := worker.Batch(t, "DB", batch...); answer.Error != "" {
+			t.Fatal(answer.Error)
+		}
+	}
+	names("0001_users.sql", "0002_orders.sql")
+	for _, batch := range batches {
+		if answer := worker.Batch(t, "DB", batch...); !strings.Contains(answer.Error, "d1-rewind: not as planned") {
+			t.Errorf("sent once more it was answered with %+v", answer)
+		}
+	}
+	worker.Batch(t, "DB", "DELETE FROM d1_migrations", "DELETE FROM d1_rewind_journal", "DROP TABLE users", "DROP TABLE orders")
+	if answer := worker.Batch(t, "DB", batches[1]...); !strings.Contains(answer.Error, "d1-rewind: not as planned") {
+		t.Errorf("without the first one it was answered with %+v", answer)
+	}
+	names()
 }
