@@ -102,15 +102,12 @@ func importFile(batch migration.Batch, run string) []byte {
 }
 
 // inline puts the parameters of our own statements into their text: an import has none.
-// They stand behind everything else that may hold a question mark, the ledger's name.
 func inline(q migration.Query) string {
-	text, rest := q.SQL, ""
-	for _, arg := range slices.Backward(q.Args) {
-		at := strings.LastIndexByte(text, '?')
-		rest = "'" + strings.ReplaceAll(fmt.Sprint(arg), "'", "''") + "'" + text[at+1:] + rest
-		text = text[:at]
+	text := q.SQL
+	for i, at := range slices.Backward(statement.Placeholders(q.SQL)[:len(q.Args)]) {
+		text = text[:at] + "'" + strings.ReplaceAll(fmt.Sprint(q.Args[i]), "'", "''") + "'" + text[at+1:]
 	}
-	return text + rest
+	return text
 }
 
 // importBatch sends the batch through the import endpoint, which runs a file as one

@@ -218,7 +218,7 @@ func (r Report) findingsText(paint func(colourCode, string) string) string {
 
 // hazardsText has a line for each hazard, and one for those that are too many, or infos.
 func (r Report) hazardsText(line func(string, ...any), paint func(colourCode, string) string) {
-	hazards := r.shownHazards()
+	hazards := slices.DeleteFunc(r.Hazards(), r.IsError) // which Error says
 	infos := slices.IndexFunc(hazards, func(h migration.Hazard) bool { return h.Severity == migration.SeverityInfo })
 	var more, folded []migration.Hazard
 	if infos >= 0 && len(hazards)-infos > infosListed {

@@ -190,6 +190,17 @@ func Tokens(sql string) []Token {
 	return list
 }
 
+// Placeholders returns the offsets, in bytes, of the parameters "?" in sql.
+func Placeholders(sql string) []int {
+	var offsets []int
+	for t := range tokens(sql) {
+		if t.kind == other && sql[t.start] == '?' {
+			offsets = append(offsets, t.start)
+		}
+	}
+	return offsets
+}
+
 // inside returns what stands between two quotes, which are doubled in it.
 func inside(text string) string {
 	quote := text[:1]

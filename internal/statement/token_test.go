@@ -17,3 +17,11 @@ func TestTokens(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+func TestPlaceholders(t *testing.T) {
+	t.Parallel()
+	got := Placeholders("SELECT ?, '?', \"a?\" /* ? */ FROM [t?] WHERE x IS ? -- ?\nAND `?` = ?")
+	if diff := cmp.Diff([]int{7, 49, 66}, got); diff != "" {
+		t.Error(diff)
+	}
+}
