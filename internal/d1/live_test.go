@@ -399,11 +399,16 @@ func (b before) Apply(ctx context.Context, batch migration.Batch) error {
 func (s *service) repeatedBatch(t *testing.T) {
 	var sent migration.Batch
 	s.migrate(t, before{s.database("query"), &sync.Once{}, func(b migration.Batch) { sent = b }}, "repeated")
-	refused := refusal(t, s.database("query").Apply(s.ctx, sent))
-	if want := "UNIQUE constraint failed: repeated_ledger.name"; !strings.Contains(refused.Text, want) {
-		t.Errorf("the repeated batch is refused with %q, which does not contain %q", refused.Text, want)
+	for want, batch := range map[string]migration.Batch{
+		"d1-rewind: not as planned":                      sent,            // its condition
+		"UNIQUE constraint failed: repeated_ledger.name": sent.Anywhere(), // without it the ledger
+	} {
+		refused := refusal(t, s.database("query").Apply(s.ctx, batch))
+		if !strings.Contains(refused.Text, want) {
+			t.Errorf("the repeated batch is refused with %q, which does not contain %q", refused.Text, want)
+		}
+		s.says(t, true, "%s", refused.Text)
 	}
-	s.says(t, true, "%s", refused.Text)
 	s.once(t, "repeated", 1)
 }
 
@@ -768,7 +773,7 @@ func (s *service) importTwice(t *testing.T) {
 	err := s.database("import").Apply(s.ctx, sent)
 	s.once(t, "reimported", 1)
 	refused, ok := errors.AsType[*migration.StatementError](err)
-	s.says(t, ok && strings.Contains(refused.Text, "UNIQUE constraint failed: reimported_ledger.name"), "the second import ends with %v", err)
+	s.says(t, ok && strings.Contains(refused.Text, "d1-rewind: not as planned"), "the second import ends with %v", err)
 }
 
 func (s *service) export(t *testing.T) {

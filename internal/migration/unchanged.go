@@ -39,8 +39,9 @@ func (e expected) unchanged(table string) BatchStatement {
 	add := func(condition string, values ...any) {
 		conditions, args = append(conditions, condition), append(args, values...)
 	}
+	rows := "(SELECT count(*) FROM " + quoteName(table) + ")"
 	if e.rows >= 0 {
-		add("(SELECT count(*) FROM "+quoteName(table)+") = CAST(? AS INTEGER)", fmt.Sprint(e.rows))
+		add(rows+" = CAST(? AS INTEGER)", fmt.Sprint(e.rows))
 	}
 	if e.rows > 0 {
 		add("EXISTS (SELECT 1 FROM "+quoteName(table)+" WHERE name IS ?)", e.last)
@@ -52,7 +53,8 @@ func (e expected) unchanged(table string) BatchStatement {
 		conditions = []string{"1"}
 	}
 	// The path is not constant, so that SQLite can't compute it before it is needed.
-	sql := "SELECT CASE WHEN " + strings.Join(conditions, " AND ") + " THEN 1 ELSE json_extract('{}', '" + movedMark + "' || (SELECT count(*) FROM " + quoteName(table) + ")) END"
+	failure := "json_extract('{}', '" + movedMark + "; rows in the ledger: ' || " + rows + ")"
+	sql := "SELECT CASE WHEN " + strings.Join(conditions, " AND ") + " THEN 1 ELSE " + failure + " END"
 	return BatchStatement{Query: Query{SQL: sql, Args: args}, Unchanged: true}
 }
 
