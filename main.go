@@ -28,7 +28,7 @@ func main() {
 		signal.Stop(signals)
 	}()
 	os.Exit(cli.Main(ctx, cli.Process{
-		Args: os.Args[1:], Program: os.Args[0], Getenv: os.Getenv, Version: version,
+		Args: os.Args[1:], Program: os.Args[0], Getenv: os.Getenv, Unsetenv: os.Unsetenv, Version: version,
 		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
 	}))
 }

@@ -50,6 +50,10 @@ func runAction(ctx context.Context, p Process) int {
 	if err := becomeOwner(p.Getenv("GITHUB_WORKSPACE"), p.Getenv); err != nil {
 		warn(fmt.Errorf("files made in the workspace will belong to root: %w", err))
 	}
+	dropped, untrusted := trustOwnCertificates(p)
+	for _, name := range dropped {
+		runner.Print(name + " has no effect in an action: whoever sets it could read the token; the certificates of the image are trusted\n")
+	}
 	r := report.Report{Command: mode, Environment: given["environment"]}
 	var (
 		all settings
@@ -57,6 +61,8 @@ func runAction(ctx context.Context, p Process) int {
 	)
 	switch all, r.Err = resolve(given, p.Getenv); {
 	case r.Err != nil:
+	case untrusted != nil:
+		r.Err = untrusted
 	case !slices.Contains(modes, mode):
 		r.Err = &usageError{fmt.Sprintf("mode can't be %q", mode), "it is one of: " + strings.Join(modes, ", ")}
 	case all.on("dry-run") && !lookup("dry-run").appliesTo(mode) && mode != "status":
@@ -65,7 +71,7 @@ func runAction(ctx context.Context, p Process) int {
 		r.Err = &usageError{"the input environment is missing", "add for example: environment: production"}
 	default:
 		runner.Group("d1-rewind " + mode + " " + given["environment"])
-		j = &job{p: p, command: mode, given: given, settings: all, event: runner.Event(), inAction: true, debug: runner.Debug(),
+		j = &job{p: p, command: mode, given: given.asFlags(), settings: all, event: runner.Event(), inAction: true, debug: runner.Debug(),
 			progress:   steps(p, all.on("verbose") || runner.Debug(), runner.Print),
 			onBookmark: func(b migration.Bookmark) { warn(runner.SetOutput("bookmark", string(b))) },
 		}

@@ -26,11 +26,13 @@ type Process struct {
 	Args    []string // without the program's name
 	Program string   // how it was called
 	Getenv  func(string) string
-	Version string
-	Stdin   io.Reader
-	Stdout  io.Writer
-	Stderr  io.Writer
-	Now     func() time.Time // nil: the clock
+	// Unsetenv takes a variable out of the process's environment; nil: it has none of its own.
+	Unsetenv func(string) error
+	Version  string
+	Stdin    io.Reader
+	Stdout   io.Writer
+	Stderr   io.Writer
+	Now      func() time.Time // nil: the clock
 	// Sleep waits for what takes time elsewhere; nil: on the clock.
 	Sleep func(context.Context, time.Duration) error
 	// GitHub sends requests to GitHub's API; nil: http.DefaultTransport.

@@ -196,7 +196,7 @@ func (j *job) databaseName() string {
 func ownCommand(p Process, command string, given settings, environment string, extra []string) string {
 	words := append(programWords(p), command, environment)
 	words = append(words, extra...)
-	for _, name := range []string{"working-directory", "config", "database", "database-id", "account-id", "migrations-dir", "migrations-table", "persist-to", "worker"} {
+	for _, name := range []string{"working-directory", "config", "database", "database-id", "account-id", "api-address", "migrations-dir", "migrations-table", "persist-to", "worker"} {
 		if given.differs(name) {
 			words = append(words, "--"+name, given[name])
 		}

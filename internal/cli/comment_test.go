@@ -88,7 +88,7 @@ func (h *hub) step(e event, inputs map[string]string, change ...func(env map[str
 	h.runID++
 	workflow := map[string]string{"push": "d1-migrate.yml", "pull_request": "d1-status.yml"}[e.name]
 	env := map[string]string{
-		"CLOUDFLARE_API_BASE_URL": h.server.URL, "INPUT_API-TOKEN": h.env["CLOUDFLARE_API_TOKEN"], "INPUT_GITHUB-TOKEN": githubtest.RunnerToken,
+		"INPUT_API-ADDRESS": h.server.URL, "INPUT_API-TOKEN": h.env["CLOUDFLARE_API_TOKEN"], "INPUT_GITHUB-TOKEN": githubtest.RunnerToken,
 		"INPUT_ENVIRONMENT": "production", "INPUT_COMMENT": "auto", "INPUT_RESTORE-WORKFLOW": "d1-restore.yml",
 		"GITHUB_ACTIONS": "true", "GITHUB_WORKSPACE": h.dir, "GITHUB_OUTPUT": filepath.Join(commands, "output"), "GITHUB_STEP_SUMMARY": filepath.Join(commands, "summary"),
 		"RUNNER_TEMP": temp, "GITHUB_EVENT_NAME": e.name, "GITHUB_EVENT_PATH": filepath.Join(events, "event.json"), "GITHUB_API_URL": h.github.API(), "GITHUB_SERVER_URL": "https://github.com",

@@ -3,6 +3,7 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -39,6 +40,7 @@ var options = []option{
 	{name: "migrations-table", value: "TABLE", help: "the ledger (default: the configuration's, else d1_migrations)"},
 	{name: "account-id", value: "ID", env: "CLOUDFLARE_ACCOUNT_ID", help: "the Cloudflare account (default: CLOUDFLARE_ACCOUNT_ID, else the configuration's)"},
 	{name: "api-token", env: "CLOUDFLARE_API_TOKEN", inputOnly: true, value: "TOKEN", help: "the Cloudflare API token; input and environment variable only"},
+	{name: "api-address", value: "URL", help: "the API to use (default: CLOUDFLARE_API_BASE_URL, which in an action may only be Cloudflare's own, else Cloudflare's)"},
 	{name: "persist-to", value: "DIR", help: "local state, as wrangler's flag (default: .wrangler/state beside the configuration)"},
 	{name: "time-travel-limit", value: "SIZE", fallback: "4GiB", env: "D1_REWIND_TIME_TRAVEL_LIMIT", commands: "migrate restore info baseline reset", help: "local copies together take no more; the oldest go first; also the environment variable D1_REWIND_TIME_TRAVEL_LIMIT"},
 	{name: "to", value: "MIGRATION", commands: "migrate baseline", help: "last migration to apply or record (default: all)"},
@@ -95,6 +97,14 @@ type settings map[string]string
 
 func (s settings) on(name string) bool { return s[name] == "true" || s[name] == "on" }
 
+// asFlags are the inputs of an action that a command to be pasted repeats as flags. An address is
+// the workflow's, which may keep a password in it.
+func (s settings) asFlags() settings {
+	flags := maps.Clone(s)
+	delete(flags, "api-address")
+	return flags
+}
+
 // differs tells whether the option is set to something else than its default.
 func (s settings) differs(name string) bool { return s[name] != "" && s[name] != lookup(name).fallback }
 
@@ -131,6 +141,9 @@ func parseFlags(command string, args []string) (given settings, rest []string, e
 	}
 	if *help {
 		return nil, nil, pflag.ErrHelp
+	}
+	if address, ok := given["api-address"]; ok && strings.TrimSpace(address) == "" { // an unset variable of a script must not choose
+		return given, nil, &usageError{"--api-address is empty", "leave it out for Cloudflare's own API, or name one like https://api.example.com/client/v4"}
 	}
 	for name := range given {
 		if o := lookup(name); !o.appliesTo(command) {

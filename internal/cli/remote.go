@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"net/url"
 	"strings"
 	"time"
 
@@ -54,10 +53,9 @@ func (j *job) wireRemote(ctx context.Context, r *report.Report) error {
 	if account == "" {
 		return &usageError{"no account id", "set CLOUDFLARE_ACCOUNT_ID, account_id in the configuration, or --account-id; it stands in the dashboard's address"}
 	}
-	base := j.p.Getenv("CLOUDFLARE_API_BASE_URL")
-	if at, err := url.Parse(base); base != "" && (err != nil || at.Scheme != "https" && at.Scheme != "http" || at.Host == "") {
-		// It may hold a password, so it is not quoted.
-		return &usageError{"CLOUDFLARE_API_BASE_URL is not the address of an API", "leave it unset, or set it to one like " + d1.DefaultBaseURL}
+	base, err := j.apiAddress()
+	if err != nil {
+		return err
 	}
 	config := d1.Config{AccountID: account, Token: token, Agent: "d1-rewind/" + j.p.version(), BaseURL: base, Now: j.p.Now, Sleep: j.p.Sleep, Progress: j.progress}
 	if s.on("verbose") || j.debug {

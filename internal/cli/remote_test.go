@@ -29,7 +29,7 @@ import (
 func TestMain(m *testing.M) {
 	if os.Getenv("D1_REWIND_TEST_PROCESS") != "" {
 		os.Exit(cli.Main(context.Background(), cli.Process{Args: os.Args[1:], Program: "d1-rewind", Version: "test",
-			Getenv: os.Getenv, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Sleep: noSleep}))
+			Getenv: os.Getenv, Unsetenv: os.Unsetenv, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Sleep: noSleep}))
 	}
 	os.Exit(m.Run())
 }
@@ -358,7 +358,7 @@ func TestRemoteErrors(t *testing.T) {
 		{"truncated", always(d1test.Fault{Truncate: true}), nil, 1, []string{"no complete JSON document"}},
 		{"connection_refused", func(c *cloud) { c.env["CLOUDFLARE_API_BASE_URL"] = "http://127.0.0.1:1/client/v4" }, nil, 1, []string{"refused", "nothing was sent", "CLOUDFLARE_API_BASE_URL"}},
 		{"connection_refused_and_tried_again", func(c *cloud) { c.env["CLOUDFLARE_API_BASE_URL"] = "http://127.0.0.1:1/client/v4" }, []string{"status", "production", "--verbose"}, 1, []string{"connection refused; trying again in 500ms"}},
-		{"dns_failure", func(c *cloud) { c.env["CLOUDFLARE_API_BASE_URL"] = "http://api.invalid/client/v4" }, nil, 1, []string{"api.invalid", "DNS"}},
+		{"dns_failure", func(c *cloud) { c.env["CLOUDFLARE_API_BASE_URL"] = "https://api.invalid/client/v4" }, nil, 1, []string{"api.invalid", "DNS"}},
 		{"certificate_of_nobody", func(c *cloud) {
 			proxy := httptest.NewUnstartedServer(http.NotFoundHandler())
 			proxy.Config.ErrorLog = log.New(io.Discard, "", 0)
@@ -1057,7 +1057,8 @@ func TestTokenNowhere(t *testing.T) {
 			r := c.run(command...)
 			streams = append(streams, r.stdout, r.stderr)
 		}
-		c.env["INPUT_MODE"], c.env["INPUT_ENVIRONMENT"], c.env["INPUT_API-TOKEN"] = "migrate", "production", d1test.Token
+		c.env["INPUT_MODE"], c.env["INPUT_ENVIRONMENT"], c.env["INPUT_API-TOKEN"], c.env["INPUT_API-ADDRESS"] = "migrate", "production", d1test.Token, c.server.URL
+		c.env["GITHUB_EVENT_NAME"], c.env["INPUT_COMMENT"] = "push", "off"
 		r := c.run()
 		streams = append(streams, strings.ReplaceAll(r.stdout, "::add-mask::"+d1test.Token, ""), r.stderr)
 	}

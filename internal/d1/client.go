@@ -38,7 +38,7 @@ const DefaultBaseURL = "https://api.cloudflare.com/client/v4"
 type Config struct {
 	AccountID string
 	Token     string // never logged, never part of an error
-	BaseURL   string // "" means DefaultBaseURL; as wrangler's CLOUDFLARE_API_BASE_URL
+	BaseURL   string // "" means DefaultBaseURL
 	Agent     string // how the program calls itself to the service
 
 	Timeout  time.Duration                              // of one request; 0: 45 s, which is more than D1's own 30 s

@@ -152,9 +152,9 @@ func (c *Client) problem(err error, needs string) error {
 func (c *Client) advice(e *Error, needs string) string {
 	switch {
 	case e.untrusted:
-		return "nothing was sent: check CLOUDFLARE_API_BASE_URL, the proxies in between, and this machine's certificates and clock"
+		return "nothing was sent: check the API's address (--api-address, CLOUDFLARE_API_BASE_URL), the proxies in between, and this machine's certificates and clock"
 	case e.Status == 0 && !e.sent:
-		return "nothing was sent: check the network, DNS and CLOUDFLARE_API_BASE_URL, then run again"
+		return "nothing was sent: check the network, DNS and the API's address (--api-address, CLOUDFLARE_API_BASE_URL), then run again"
 	case e.Status == 0:
 		return "check the network and https://www.cloudflarestatus.com, then run again"
 	case e.Status == http.StatusTooManyRequests:
@@ -172,7 +172,7 @@ func (c *Client) advice(e *Error, needs string) string {
 	case e.Code == codeNoWorker:
 		return "check the Worker's name (--worker); it has not been deployed under this one"
 	case e.html && e.Status < 500:
-		return "something between here and Cloudflare answered: check proxies, firewalls and CLOUDFLARE_API_BASE_URL"
+		return "something between here and Cloudflare answered: check proxies, firewalls and the API's address (--api-address, CLOUDFLARE_API_BASE_URL)"
 	case e.Status == http.StatusForbidden:
 		return "refused without a reason: check the token's permissions (" + needs + ") and its client IP filter, and what stands between here and Cloudflare"
 	case e.Status == http.StatusNotFound:

@@ -1,0 +1,195 @@
+package cli_test
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"io"
+	"math/big"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/d1-rewind/d1-rewind/internal/d1/d1test"
+)
+
+// Which API gets the token: on the command line the variable decides as with wrangler, in an
+// action only the workflow.
+func TestAPIAddress(t *testing.T) {
+	input := func(address string) func(*hub, map[string]string) {
+		return func(h *hub, env map[string]string) {
+			env["INPUT_API-ADDRESS"] = strings.ReplaceAll(address, "SERVER", strings.TrimPrefix(h.server.URL, "http://"))
+		}
+	}
+	variable := func(address string) func(*hub, map[string]string) {
+		return func(h *hub, env map[string]string) {
+			input("")(h, env)
+			env["CLOUDFLARE_API_BASE_URL"] = strings.ReplaceAll(address, "SERVER", strings.TrimPrefix(h.server.URL, "http://"))
+		}
+	}
+	for name, tc := range map[string]struct {
+		change func(*hub, map[string]string)
+		code   int
+		want   []string
+	}{
+		"input":                    {input("http://SERVER"), 0, []string{"asking the API at 127.0.0.1:", "not Cloudflare's own"}},
+		"input_with_white_space":   {input(" http://SERVER/ \n"), 0, nil},
+		"input_wins":               {func(h *hub, env map[string]string) { env["CLOUDFLARE_API_BASE_URL"] = "https://evil.example" }, 0, nil},
+		"variable_alone":           {variable("http://SERVER"), 2, []string{"CLOUDFLARE_API_BASE_URL leads the token to http://127.0.0.1:", "GITHUB_ENV", "input api-address", "nothing was contacted"}},
+		"variable_of_a_stranger":   {variable("https://user:s3cr3t-path@evil.example/s3cr3t-path"), 2, []string{"https://evil.example,", "GITHUB_ENV"}},
+		"variable_with_tricks":     {variable("https://api.cloudflare.com@evil.example/client/v4"), 2, []string{"https://evil.example,"}},
+		"variable_looks_alike":     {variable("https://api.cloudflare.com.evil.example/client/v4"), 2, []string{"GITHUB_ENV"}},
+		"variable_in_the_clear":    {variable("http://api.cloudflare.com/client/v4"), 2, []string{"GITHUB_ENV"}},
+		"variable_is_no_address":   {variable("evil"), 2, []string{"CLOUDFLARE_API_BASE_URL is not the address of an API"}},
+		"input_is_no_address":      {input("ftp://s3cr3t-path@example"), 2, []string{"api-address is not the address of an API"}},
+		"input_with_a_query":       {input("https://evil.example/?x="), 2, []string{"api-address is not the address of an API"}},
+		"input_in_the_clear":       {input("http://proxy.example/s3cr3t-path"), 2, []string{"http://proxy.example", "plain http", "use https"}},
+		"input_in_the_clear_local": {input("http://10.0.0.1/"), 2, []string{"plain http"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHub(t, sample())
+			s := h.step(push, map[string]string{"mode": "migrate"}, func(env map[string]string) { tc.change(h, env) })
+			s.want(t, tc.code, tc.want...)
+			if strings.Contains(s.stdout+s.stderr+s.summary, "s3cr3t-path") {
+				t.Errorf("the address is quoted:\n%s", s.stdout)
+			}
+			if n := len(h.server.Requests()); (n > 0) != (tc.code == 0) {
+				t.Errorf("%d requests", n)
+			}
+			if strings.Contains(s.outputs["rollback-command"], "api-address") {
+				t.Errorf("rollback-command = %q", s.outputs["rollback-command"])
+			}
+		})
+	}
+	t.Run("local", func(t *testing.T) {
+		h := newHub(t, sample())
+		h.step(push, map[string]string{"mode": "migrate", "environment": "local"}, func(env map[string]string) { variable("https://evil.example")(h, env) }).want(t, 0)
+	})
+	t.Run("command_line", func(t *testing.T) {
+		c := newCloud(t, sample())
+		c.env["CLOUDFLARE_API_BASE_URL"] = "https://evil.example"
+		c.run("status", "production", "--api-address", "").want(t, 2, "--api-address is empty", "leave it out")
+		c.run("status", "production", "--api-address", "https://u:p@example.com").want(t, 2, "every process can read", "CLOUDFLARE_API_BASE_URL")
+		c.run("status", "production", "--api-address", "http://example.com").want(t, 2, "plain http")
+		r := c.run("migrate", "production", "--api-address", c.server.URL, "--verbose", "--format", "json")
+		r.want(t, 0, "asking the API at 127.0.0.1:")
+		if command, _ := r.json(t)["rollbackCommand"].(string); !strings.Contains(command, " --api-address "+c.server.URL) {
+			t.Errorf("rollbackCommand = %q", command)
+		}
+		c.run("migrate", "local", "--api-address", "https://evil.example").want(t, 0)
+		delete(c.env, "CLOUDFLARE_API_TOKEN")
+		c.env["CLOUDFLARE_API_BASE_URL"] = "https://api.fed.cloudflare.com/client/v4"
+		if r := c.run("status", "production", "--verbose"); strings.Contains(r.stderr, "not Cloudflare's own") {
+			t.Error(r.stderr)
+		}
+	})
+}
+
+// authority makes a certificate that is its own authority, for Cloudflare's API.
+func authority(t *testing.T) (tls.Certificate, string) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "evil"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		DNSNames: []string{"api.cloudflare.com"}, IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageDigitalSignature}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "evil.pem")
+	if err := os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, file
+}
+
+// between is a proxy that answers for Cloudflare's API itself, and counts who tells it the token.
+func between(t *testing.T, certificate tls.Certificate) (proxy string, connections, told *atomic.Int32) {
+	t.Helper()
+	connections, told = &atomic.Int32{}, &atomic.Int32{}
+	api := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.Contains(r.Header.Get("Authorization"), d1test.Token) {
+			told.Add(1)
+		}
+		w.WriteHeader(http.StatusTeapot)
+	}))
+	api.TLS = &tls.Config{Certificates: []tls.Certificate{certificate}}
+	api.StartTLS()
+	t.Cleanup(api.Close)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		connections.Add(1)
+		out, err := net.Dial("tcp", api.Listener.Addr().String())
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		in, buffered, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		_, _ = io.WriteString(in, "HTTP/1.1 200 OK\r\n\r\n")
+		go func() {
+			_, _ = io.Copy(out, buffered)
+			_ = out.Close()
+		}()
+		_, _ = io.Copy(in, out)
+		_ = in.Close()
+	}))
+	t.Cleanup(server.Close)
+	return server.URL, connections, told
+}
+
+// A step that sets a proxy and an authority for the steps after it does not see the token.
+func TestAuthorityOfAStep(t *testing.T) {
+	executable, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, inAction := range []bool{true, false} {
+		c := newCloud(t, sample())
+		certificate, file := authority(t)
+		proxy, connections, told := between(t, certificate)
+		process := exec.Command(executable)
+		process.Env = []string{"D1_REWIND_TEST_PROCESS=1", "HTTPS_PROXY=" + proxy, "SSL_CERT_FILE=" + file, "SSL_CERT_DIR=" + filepath.Dir(file), "CLOUDFLARE_API_TOKEN=" + d1test.Token}
+		if inAction {
+			process.Env = append(process.Env, "GITHUB_EVENT_NAME=push", "INPUT_MODE=migrate", "INPUT_ENVIRONMENT=production", "INPUT_COMMENT=off", "GITHUB_WORKSPACE="+c.dir)
+		} else {
+			process.Args = append(process.Args, "migrate", "production")
+		}
+		out, err := process.CombinedOutput()
+		if err == nil {
+			t.Fatalf("it worked:\n%s", out)
+		}
+		if connections.Load() == 0 {
+			t.Errorf("the proxy was not used:\n%s", out)
+		}
+		if !inAction { // the own machine's own setting: without it the test proves nothing
+			if told.Load() == 0 {
+				t.Errorf("the token was not sent:\n%s", out)
+			}
+			continue
+		}
+		for _, want := range []string{"SSL_CERT_FILE has no effect in an action", "SSL_CERT_DIR has no effect", "certificate"} {
+			if !strings.Contains(string(out), want) {
+				t.Errorf("the log lacks %q:\n%s", want, out)
+			}
+		}
+		if n := told.Load(); n > 0 {
+			t.Errorf("%d requests with the token arrived:\n%s", n, out)
+		}
+	}
+}
