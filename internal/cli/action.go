@@ -47,6 +47,7 @@ func runAction(ctx context.Context, p Process) int {
 			runner.Annotate(github.Annotation{Severity: github.Warning, Title: "d1-rewind", Message: err.Error()})
 		}
 	}
+	event := eventOf(runner)
 	if err := becomeOwner(p.Getenv("GITHUB_WORKSPACE"), p.Getenv); err != nil {
 		warn(fmt.Errorf("files made in the workspace will belong to root: %w", err))
 	}
@@ -67,11 +68,13 @@ func runAction(ctx context.Context, p Process) int {
 		r.Err = &usageError{fmt.Sprintf("mode can't be %q", mode), "it is one of: " + strings.Join(modes, ", ")}
 	case all.on("dry-run") && !lookup("dry-run").appliesTo(mode) && mode != "status":
 		r.Err = &usageError{fmt.Sprintf("there is no dry run of %s", mode), "leave dry-run out; status shows what is applied, and writes nothing"}
+	case all.on("offline") && !lookup("offline").appliesTo(mode):
+		r.Err = &usageError{fmt.Sprintf("offline is no option of %s, which works on the database", mode), "leave it out, or use mode: status"}
 	case given["environment"] == "":
 		r.Err = &usageError{"the input environment is missing", "add for example: environment: production"}
 	default:
 		runner.Group("d1-rewind " + mode + " " + given["environment"])
-		j = &job{p: p, command: mode, given: given.asFlags(), settings: all, event: runner.Event(), inAction: true, debug: runner.Debug(),
+		j = &job{p: p, command: mode, given: given.asFlags(), settings: all, event: event, inAction: true, debug: runner.Debug(),
 			progress:   steps(p, all.on("verbose") || runner.Debug(), runner.Print),
 			onBookmark: func(b migration.Bookmark) { warn(runner.SetOutput("bookmark", string(b))) },
 		}
@@ -104,10 +107,24 @@ func runAction(ctx context.Context, p Process) int {
 			warn(runner.SetOutput("comment-url", address))
 		}
 		for _, problem := range problems {
-			warn(fmt.Errorf("the report is in the %s; %w", where, problem))
+			problem = fmt.Errorf("the report is in the %s; %w", where, problem)
+			if event.NoSecrets { // whose token may not write either, and nobody can help it
+				runner.Print(problem.Error())
+				continue
+			}
+			warn(problem)
 		}
 	}
 	return r.ExitCode
+}
+
+// eventOf is the event of the run. A run of which nothing says what started it may be anybody's.
+func eventOf(runner *github.Runner) github.Event {
+	event := runner.Event()
+	if event.Name == "" {
+		event.FromPullRequest, event.Stranger = true, true
+	}
+	return event
 }
 
 // asInputs words advice for a workflow: what is a flag at a terminal is an input there. Text
@@ -152,6 +169,9 @@ func annotations(r report.Report) []github.Annotation {
 			Message: fmt.Sprintf("%s pending, and exit-code: true asks for a failure then", migration.Count(len(r.PendingNames()), "migration"))})
 	}
 	list = append(list, hazardAnnotations(r, title)...)
+	if r.Offline != "" { // which is how such a run is meant to be: one notice, the log has the rest
+		return append(list, github.Annotation{Severity: github.Notice, Title: title, Message: clip(r.Offline)})
+	}
 	if drift := r.Result.Drift.Summary(); drift != "" {
 		list = append(list, github.Annotation{Severity: github.Warning, Title: title, Message: clip(drift)})
 	}

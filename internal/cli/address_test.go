@@ -9,6 +9,7 @@ import (
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"io"
+	"log"
 	"math/big"
 	"net"
 	"net/http"
@@ -127,6 +128,7 @@ func between(t *testing.T, certificate tls.Certificate) (proxy string, connectio
 		w.WriteHeader(http.StatusTeapot)
 	}))
 	api.TLS = &tls.Config{Certificates: []tls.Certificate{certificate}}
+	api.Config.ErrorLog = log.New(io.Discard, "", 0)
 	api.StartTLS()
 	t.Cleanup(api.Close)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -73,6 +73,7 @@ func act(t *testing.T, ctx context.Context, service *d1test.Server, call githubt
 // step is what a step of a workflow leaves behind.
 type step struct {
 	run
+	t       *testing.T
 	outputs map[string]string
 	summary string
 }
@@ -111,7 +112,7 @@ func (h *hub) step(e event, inputs map[string]string, change ...func(env map[str
 	}
 	code := act(h.t, h.ctx, h.server, call)
 	summary, _ := os.ReadFile(env["GITHUB_STEP_SUMMARY"])
-	s := step{run: run{code, stdout.String(), stderr.String()}, outputs: readOutputs(env["GITHUB_OUTPUT"]), summary: string(summary)}
+	s := step{t: h.t, run: run{code, stdout.String(), stderr.String()}, outputs: readOutputs(env["GITHUB_OUTPUT"]), summary: string(summary)}
 	for _, line := range strings.Split(s.stdout+s.stderr+s.summary, "\n") {
 		if strings.Contains(line, "must-not-be-seen") && !strings.HasPrefix(line, "::add-mask::") {
 			h.t.Errorf("a token is seen: %s", line)
@@ -339,7 +340,8 @@ func TestFork(t *testing.T) {
 	}
 	h := newHub(t, sample())
 	s := h.step(fromFork, map[string]string{"mode": "status"}, fork)
-	s.want(t, 0, "offline: 2 migrations checked, the database was not asked", "could not be checked", "::warning", "a pull request from a fork may only read")
+	s.want(t, 0, "offline: 2 migrations checked, the database was not asked", "could not be checked", "a pull request from a fork may only read")
+	s.wantAnnotations("::notice title=d1-rewind status::the database was not asked")
 	if s.outputs["status"] != "offline" || s.outputs["pending"] != "[]" || s.outputs["bookmark"] != "" || s.outputs["database-name"] != "shop-db" {
 		t.Errorf("outputs = %q", s.outputs)
 	}
@@ -360,13 +362,110 @@ func TestFork(t *testing.T) {
 	s = h.step(fromFork, map[string]string{"mode": "status", "rehearse": "off"}, fork)
 	s.want(t, 0, "the files were read, not tried")
 	h.step(fromFork, map[string]string{"mode": "status"}, fork, func(env map[string]string) { env["INPUT_MIGRATIONS-DIR"] = "nowhere" }).want(t, 2, `no migrations directory "nowhere"`)
-	h.step(push, map[string]string{"mode": "status"}, fork).want(t, 2, "needs an API token") // nobody's fork
+	s.wantAnnotations("::notice title=d1-rewind status::the database was not asked")
+	h.step(push, map[string]string{"mode": "status"}, fork).want(t, 2, "a secret is missing") // nobody's fork
+	h.write("migrations/0003_broken.sql", "SELECT 1;")
+	h.write("migrations/0003_again.sql", "SELECT 1;")
+	s = h.step(fromFork, map[string]string{"mode": "status"}, fork)
+	s.want(t, 0)
+	s.wantAnnotations("::warning file=migrations/0003_broken.sql", "::notice title=d1-rewind status::the database was not asked")
 	if requests := h.server.Requests(); len(requests) != 0 {
 		t.Errorf("Cloudflare was asked: %v", requests)
 	}
 	if texts := h.comments(7); len(texts) != 0 {
 		t.Errorf("comments = %q", texts)
 	}
+}
+
+// wantAnnotations holds the annotations of a step to those that begin so, in any order.
+func (s step) wantAnnotations(want ...string) {
+	s.t.Helper()
+	var got []string
+	for line := range strings.Lines(s.stdout) {
+		if strings.HasPrefix(line, "::error") || strings.HasPrefix(line, "::warning") || strings.HasPrefix(line, "::notice") {
+			got = append(got, line)
+		}
+	}
+	left := slices.Clone(got)
+	for _, w := range want {
+		i := slices.IndexFunc(left, func(line string) bool { return strings.HasPrefix(line, w) })
+		if i < 0 {
+			s.t.Errorf("no annotation %q in:\n%s", w, strings.Join(got, ""))
+			return
+		}
+		left = slices.Delete(left, i, i+1)
+	}
+	if len(left) > 0 {
+		s.t.Errorf("annotations that nobody wants:\n%s", strings.Join(left, ""))
+	}
+}
+
+// A secret that is missing on a branch of the repository is a mistake of the set-up, not a fork.
+func TestMissingSecret(t *testing.T) {
+	review := event{"pull_request_review", fromFork.payload}
+	deleted := event{"pull_request", `{"number":7,"pull_request":{"number":7,"head":{"sha":"` + headSHA + `","repo":null}}}`}
+	for name, tc := range map[string]struct {
+		event event
+		actor string
+		code  int
+	}{
+		"fork":                   {fromFork, "", 0},
+		"deleted_fork":           {deleted, "", 0},
+		"review_of_a_fork":       {review, "", 0},
+		"review_comment_on_fork": {event{"pull_request_review_comment", fromFork.payload}, "", 0},
+		"dependabot":             {pullRequest, "dependabot[bot]", 0},
+		"push_of_dependabot":     {push, "dependabot[bot]", 0},
+		"own_branch":             {pullRequest, "", 2},
+		"target":                 {event{"pull_request_target", fromFork.payload}, "", 2},
+		"queue":                  {event{"merge_group", `{}`}, "", 2},
+		"push":                   {push, "", 2},
+		"by_hand":                {byHand, "", 2},
+		"unreadable":             {event{"pull_request", `<html>`}, "", 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHub(t, sample())
+			without := func(env map[string]string) {
+				env["INPUT_API-TOKEN"] = ""
+				if tc.actor != "" {
+					env["GITHUB_ACTOR"] = tc.actor
+				}
+			}
+			s := h.step(tc.event, map[string]string{"mode": "status"}, without)
+			s.want(t, tc.code)
+			if tc.code != 0 {
+				s.want(t, 2, "the input api-token is empty", "does not see", "gh secret set CLOUDFLARE_API_TOKEN;", "gh secret set CLOUDFLARE_API_TOKEN --env production",
+					"nothing was contacted or written", "::error")
+			} else if s.outputs["status"] != "offline" {
+				t.Errorf("status = %q", s.outputs["status"])
+			}
+			if tc.code == 0 && !strings.HasPrefix(name, "push") {
+				h.step(tc.event, map[string]string{"mode": "migrate", "dry-run": "true"}, without).want(t, 2, "GitHub gives no secrets to a run of a fork or of Dependabot", "use mode: status here")
+			}
+			s = h.step(tc.event, map[string]string{"mode": "status", "offline": "true"}) // with a token
+			s.want(t, 0, "because offline is on")
+			if name != "unreadable" { // which leaves nobody to be told
+				s.wantAnnotations("::notice title=d1-rewind status::the database was not asked, because offline is on")
+			}
+			if requests := h.server.Requests(); len(requests) != 0 {
+				t.Errorf("Cloudflare was asked: %v", requests)
+			}
+			h.step(push, map[string]string{"mode": "migrate", "offline": "true"}).want(t, 2, "offline is no option of migrate")
+		})
+	}
+	t.Run("account", func(t *testing.T) {
+		h := newHub(t, sample())
+		h.write("wrangler.jsonc", `{"d1_databases": [{"binding": "DB", "database_id": "`+h.database.ID+`"}]}`)
+		h.step(push, map[string]string{"mode": "migrate"}).want(t, 2, "no account id", "gh variable set CLOUDFLARE_ACCOUNT_ID --body", "account-id: ${{ vars.CLOUDFLARE_ACCOUNT_ID }}")
+	})
+	t.Run("command_line", func(t *testing.T) {
+		c := newCloud(t, sample())
+		c.run("status", "production", "--offline").want(t, 0, "offline: 2 migrations checked", "because offline is on")
+		c.run("migrate", "production", "--offline").want(t, 2, "--offline is no option of migrate")
+		c.run("status", "local", "--offline").want(t, 0, "2 pending")
+		if requests := c.server.Requests(); len(requests) != 0 {
+			t.Errorf("Cloudflare was asked: %v", requests)
+		}
+	})
 }
 
 // Another job that comments has nothing to do with the comment of this database.
@@ -661,6 +760,10 @@ func TestWhoMayWrite(t *testing.T) {
 		"comment_on_an_issue": {event{"issue_comment", `{"issue":{"number":9}}`}, 0},
 		"run_of_one":          {event{"workflow_run", `{"workflow_run":{"event":"pull_request","head_repository":{"full_name":"octo/shop"}}}`}, 3},
 		"run_of_who_knows":    {event{"workflow_run", `<html>`}, 3},
+		"dispatch":            {event{"repository_dispatch", `{"client_payload":{"pull_request":{"number":7}}}`}, 3},
+		"dispatch_of_nothing": {event{"repository_dispatch", `{"client_payload":{}}`}, 0},
+		"no_event":            {event{"", `{}`}, 3},
+		"of_tomorrow":         {event{"of_tomorrow", `{}`}, 3},
 		"run_of_a_push":       {event{"workflow_run", `{"workflow_run":{"event":"push","head_repository":{"full_name":"octo/shop"}}}`}, 0},
 		"by_hand":             {byHand, 0},
 		"schedule":            {event{"schedule", `{}`}, 0},

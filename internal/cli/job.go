@@ -108,11 +108,11 @@ func (j *job) status(ctx context.Context, r *report.Report) {
 		j.engine.Rehearse = rehearsal.Remote(empty, rehearsal.Options{Progress: j.progress})
 		fresh, how = empty, "all of them were tried, in order, on an empty database"
 	}
-	why := "the database was not asked: this run has no Cloudflare token, as GitHub gives none to pull requests from forks and from Dependabot"
+	why := j.whyOffline()
 	if r.Result, r.Err = j.engine.Offline(ctx, fresh); r.Err == nil {
 		why += "; " + how + "; what is applied and pending there, and what the migrations would do to its rows, could not be checked"
 	}
-	r.Warnings = append(r.Warnings, why)
+	r.Offline, r.Warnings = why, append(r.Warnings, why)
 }
 
 // beforeMerge reports whether the run is about commits that are not merged yet.

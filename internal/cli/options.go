@@ -68,6 +68,7 @@ var options = []option{
 	{name: "pull-request", value: "NUMBER", help: "the pull request to comment on (default: found)"},
 	{name: "restore-workflow", value: "FILE", fallback: "d1-restore.yml", help: "the workflow that the rollback command starts"},
 	{name: "output", value: "FILE", commands: "backup", help: "the file to write"},
+	{name: "offline", fallback: "false", commands: "status", help: "ask no database: check the files alone, as for a pull request from a fork"},
 	{name: "exit-code", fallback: "false", commands: "status", help: "exit with 5 if anything is pending"},
 	{name: "yes", fallback: "false", commands: "reset", help: "do not ask"},
 	{name: "verbose", fallback: "false", help: "say what is done and how long it takes"},

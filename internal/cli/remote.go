@@ -38,20 +38,18 @@ func (j *job) wireRemote(ctx context.Context, r *report.Report) error {
 		return err
 	}
 	token := strings.TrimSpace(s["api-token"])
-	if token == "" && j.command == "status" && (strings.HasPrefix(j.event.Name, "pull_request") || j.event.Name == "merge_group") {
-		j.offline = true // GitHub gives no secrets to a fork or to Dependabot, a team none to pull requests
+	if j.offline = j.isOffline(token); j.offline {
 		return nil
 	}
 	if token == "" {
-		return &usageError{fmt.Sprintf("the environment %q is remote and needs an API token", s["environment"]),
-			"set CLOUDFLARE_API_TOKEN (in the action: the input api-token) to a token with the permission Account > D1 > Edit; for status Read is enough"}
+		return j.noToken()
 	}
 	if strings.ContainsAny(token, " \t\r\n") {
 		return &usageError{"the API token has a space or a line break in it", "set CLOUDFLARE_API_TOKEN again, without anything around the token"}
 	}
 	account := cmp.Or(s["account-id"], j.target.AccountID)
 	if account == "" {
-		return &usageError{"no account id", "set CLOUDFLARE_ACCOUNT_ID, account_id in the configuration, or --account-id; it stands in the dashboard's address"}
+		return j.noAccount()
 	}
 	base, err := j.apiAddress()
 	if err != nil {
@@ -101,7 +99,11 @@ func (j *job) guardPullRequest() error {
 	if !writing[j.command] || harmless || !j.event.FromPullRequest || j.settings.on("allow-pull-request") {
 		return nil
 	}
-	return &migration.Problem{Kind: migration.Refused, Err: fmt.Errorf("%s writes to a remote database, and this run belongs to a pull request, or may (event %s)", j.command, j.event.Name),
+	event := "event " + j.event.Name
+	if j.event.Name == "" {
+		event = "GITHUB_EVENT_NAME is not set"
+	}
+	return &migration.Problem{Kind: migration.Refused, Err: fmt.Errorf("%s writes to a remote database, and this run belongs to a pull request, or may (%s)", j.command, event),
 		State: "nothing was contacted or written",
 		Next:  "use mode: status here and migrate on push; allow-pull-request: true is for a database that belongs to the pull request"}
 }

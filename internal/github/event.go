@@ -26,6 +26,7 @@ type Event struct {
 	PullRequest     int      // that the event names, 0 for none
 	FromPullRequest bool     // whether a pull request started the run, directly or not, or may have
 	Fork            bool     // whether that pull request comes from another repository, so that the token may only read
+	NoSecrets       bool     // whether GitHub gives the run none: it belongs to a fork, or Dependabot started it
 	Stranger        bool     // whether its files may come from another repository: they are not known to come from ours
 	Commits         []string // that were pushed, newest first: their pull requests are the ones that were merged
 }
@@ -76,8 +77,8 @@ type repository struct {
 const shownCommits = 10
 
 // Event reads the run's GITHUB_* variables and its event file (GITHUB_EVENT_PATH). Of a file
-// that is missing or not JSON nothing is known; an event that a pull request may have
-// started then counts as one.
+// that is missing or not JSON nothing is known; an event that may be a pull request's then
+// counts as one.
 // https://docs.github.com/actions/reference/workflows-and-actions/variables
 func (r *Runner) Event() Event {
 	e := Event{
@@ -90,37 +91,21 @@ func (r *Runner) Event() Event {
 	if ref := r.getenv("GITHUB_WORKFLOW_REF"); strings.Contains(ref, "@refs/") {
 		e.Workflow = path.Base(ref[:strings.LastIndex(ref, "@refs/")])
 	}
-	var p payload
-	if data, err := os.ReadFile(r.getenv("GITHUB_EVENT_PATH")); err != nil || json.Unmarshal(data, &p) != nil {
-		p = payload{}
-	}
+	p, named, readable := r.payload()
+	e.FromPullRequest = fromPullRequest(e, p, named, readable)
 	switch {
 	case strings.HasPrefix(e.Name, "pull_request"):
-		e.FromPullRequest = true
 		e.PullRequest = cmp.Or(max(p.PullRequest.Number, 0), max(p.Number, 0), numberOf(e.Ref))
-		e.Fork = e.Name == "pull_request" && p.PullRequest.Head.Repo.elsewhere(e.Repository)
 		if p.PullRequest.Head.SHA != "" && e.Name != "pull_request_target" { // which checks out the base
 			e.SHA = p.PullRequest.Head.SHA
 		}
-	case e.Name == "issue_comment":
-		e.FromPullRequest = p.Issue.PullRequest != nil || p.Issue.Number == 0
-		if e.FromPullRequest {
-			e.PullRequest = p.Issue.Number
-		}
 	case e.Name == "workflow_run":
-		// Whoever may push to the repository started these; anything else can be a stranger's.
-		own := []string{"push", "schedule", "workflow_dispatch", "repository_dispatch", "release", "create", "merge_group"}
-		e.FromPullRequest = !slices.Contains(own, p.WorkflowRun.Event) || p.WorkflowRun.HeadRepository.elsewhere(e.Repository)
 		switch {
 		case p.WorkflowRun.Event == "push" && !e.FromPullRequest && p.WorkflowRun.HeadSHA != "":
 			e.Commits, e.Ref = []string{p.WorkflowRun.HeadSHA}, "refs/heads/"+p.WorkflowRun.HeadBranch
 		case e.FromPullRequest && len(p.WorkflowRun.PullRequests) > 0:
 			e.PullRequest = p.WorkflowRun.PullRequests[0].Number
 		}
-	case slices.Contains([]string{"deployment", "deployment_status", "check_run", "check_suite", "status"}, e.Name):
-		e.FromPullRequest = true // they may be about any commit
-	case p.PullRequest.Number > 0, p.Issue.PullRequest != nil:
-		e.FromPullRequest, e.PullRequest = true, max(p.PullRequest.Number, p.Issue.Number)
 	case e.Name == "push":
 		e.Commits = append(e.Commits, e.SHA)
 		for _, c := range slices.Backward(p.Commits) {
@@ -128,6 +113,8 @@ func (r *Runner) Event() Event {
 				e.Commits = append(e.Commits, c.ID)
 			}
 		}
+	case e.FromPullRequest && !commits[e.Name]:
+		e.PullRequest = max(p.PullRequest.Number, p.Issue.Number)
 	}
 	e.PullRequest = max(e.PullRequest, 0)
 	head := p.PullRequest.Head.Repo
@@ -135,7 +122,123 @@ func (r *Runner) Event() Event {
 		head = p.WorkflowRun.HeadRepository
 	}
 	e.Stranger = e.FromPullRequest && (head.FullName == "" || head.elsewhere(e.Repository))
+	e.Fork = ofTheHead[e.Name] && p.PullRequest.Head.SHA != "" && e.Stranger
+	e.NoSecrets = e.Fork || e.Actor == dependabot
 	return e
+}
+
+// payload reads the event file. named tells whether a pull request is anywhere in it.
+func (r *Runner) payload() (p payload, named, readable bool) {
+	data, err := os.ReadFile(r.getenv("GITHUB_EVENT_PATH"))
+	var all map[string]any
+	if err != nil || json.Unmarshal(data, &all) != nil || json.Unmarshal(data, &p) != nil {
+		return payload{}, false, false
+	}
+	return p, namesPullRequest(all), true
+}
+
+// rule says how it is decided whether a run may be a pull request's.
+type rule int
+
+const (
+	always  rule = iota // it is, or may be about any commit
+	unless              // it may be, unless its payload shows that it is not
+	message             // if the payload, in which somebody can write what he likes, names one; or can't be read
+	ours                // the files are the default branch's, or of somebody who may push, unless the payload names one all the same
+)
+
+// rules are GitHub's events. An event that is not here counts as a pull request's.
+// https://docs.github.com/actions/reference/workflows-and-actions/events-that-trigger-workflows
+var rules = map[string]rule{
+	"pull_request":                always,
+	"pull_request_comment":        always,
+	"pull_request_review":         always,
+	"pull_request_review_comment": always,
+	"pull_request_target":         always,
+	"check_run":                   always,
+	"check_suite":                 always,
+	"deployment":                  always,
+	"deployment_status":           always,
+	"status":                      always,
+	"issue_comment":               unless,
+	"workflow_run":                unless,
+	"repository_dispatch":         message,
+	"workflow_dispatch":           message,
+	"push":                        ours,
+	"branch_protection_rule":      ours,
+	"create":                      ours,
+	"delete":                      ours,
+	"discussion":                  ours,
+	"discussion_comment":          ours,
+	"fork":                        ours,
+	"gollum":                      ours,
+	"image_version":               ours,
+	"issues":                      ours,
+	"label":                       ours,
+	"merge_group":                 ours,
+	"milestone":                   ours,
+	"page_build":                  ours,
+	"public":                      ours,
+	"registry_package":            ours,
+	"release":                     ours,
+	"schedule":                    ours,
+	"watch":                       ours,
+}
+
+// commits are the events about a commit, whichever pull requests have it.
+var commits = map[string]bool{"check_run": true, "check_suite": true, "deployment": true, "deployment_status": true, "status": true}
+
+// ofTheHead are the events that run the files of a pull request's head, and so without secrets
+// where that is in another repository
+// (https://docs.github.com/actions/reference/workflows-and-actions/events-that-trigger-workflows#workflows-in-forked-repositories).
+var ofTheHead = map[string]bool{"pull_request": true, "pull_request_review": true, "pull_request_review_comment": true}
+
+// dependabot is who starts runs that get no secrets of Actions, whatever the event; a run that
+// somebody starts again counts as its, too
+// (https://docs.github.com/code-security/dependabot/troubleshooting-dependabot/troubleshooting-dependabot-on-github-actions).
+const dependabot = "dependabot[bot]"
+
+// fromPullRequest tells whether a pull request started the run, or may have.
+func fromPullRequest(e Event, p payload, named, readable bool) bool {
+	switch rules[e.Name] { // always for those that are not in it
+	case unless:
+		if e.Name == "issue_comment" {
+			return !readable || p.Issue.PullRequest != nil || p.Issue.Number == 0
+		}
+		// Whoever may push to the repository started these; anything else can be a stranger's.
+		own := []string{"push", "schedule", "workflow_dispatch", "repository_dispatch", "release", "create", "merge_group"}
+		return !slices.Contains(own, p.WorkflowRun.Event) || p.WorkflowRun.HeadRepository.elsewhere(e.Repository)
+	case message:
+		return named || !readable
+	case ours:
+		return named && e.Name != "push"
+	}
+	return e.Name != ""
+}
+
+// namesPullRequest tells whether a value has a pull request somewhere in it.
+func namesPullRequest(value any) bool {
+	switch v := value.(type) {
+	case map[string]any:
+		for key, inner := range v {
+			if (strings.EqualFold(key, "pull_request") || strings.EqualFold(key, "pull_requests")) && !blank(inner) || namesPullRequest(inner) {
+				return true
+			}
+		}
+	case []any:
+		return slices.ContainsFunc(v, namesPullRequest)
+	}
+	return false
+}
+
+func blank(value any) bool {
+	switch v := value.(type) {
+	case map[string]any:
+		return len(v) == 0
+	case []any:
+		return len(v) == 0
+	}
+	return value == nil || value == "" || value == false || value == 0.0
 }
 
 // numberOf is the pull request of a ref such as refs/pull/7/merge, 0 for none.

@@ -17,6 +17,7 @@ func TestEvent(t *testing.T) {
 		ours    bool // a pull request's files are known to be this repository's
 		pr      bool
 		fork    bool
+		without bool // secrets
 		sha     string
 		commits []string
 		ref     string
@@ -26,8 +27,11 @@ func TestEvent(t *testing.T) {
 		want           facts
 	}{
 		"pull_request":         {"pull_request", `{"number":7,"pull_request":{"number":7,"head":{"sha":"feed","repo":{"full_name":"O/R"}}}}`, facts{number: 7, pr: true, ours: true, sha: "feed"}},
-		"from_a_fork":          {"pull_request", `{"pull_request":{"number":7,"head":{"sha":"feed","repo":{"full_name":"stranger/r"}}}}`, facts{number: 7, pr: true, fork: true, sha: "feed"}},
-		"deleted_fork":         {"pull_request", `{"pull_request":{"number":7,"head":{"sha":"feed","repo":null}}}`, facts{number: 7, pr: true, sha: "feed"}},
+		"from_a_fork":          {"pull_request", `{"pull_request":{"number":7,"head":{"sha":"feed","repo":{"full_name":"stranger/r"}}}}`, facts{number: 7, pr: true, fork: true, without: true, sha: "feed"}},
+		"deleted_fork":         {"pull_request", `{"pull_request":{"number":7,"head":{"sha":"feed","repo":null}}}`, facts{number: 7, pr: true, fork: true, without: true, sha: "feed"}},
+		"review_of_a_fork":     {"pull_request_review", `{"pull_request":{"number":7,"head":{"sha":"feed","repo":{"full_name":"stranger/r"}}}}`, facts{number: 7, pr: true, fork: true, without: true, sha: "feed"}},
+		"note_on_a_fork":       {"pull_request_review_comment", `{"pull_request":{"number":7,"head":{"sha":"feed","repo":{"full_name":"stranger/r"}}}}`, facts{number: 7, pr: true, fork: true, without: true, sha: "feed"}},
+		"review_of_ours":       {"pull_request_review", `{"pull_request":{"number":7,"head":{"sha":"feed","repo":{"full_name":"o/r"}}}}`, facts{number: 7, pr: true, ours: true, sha: "feed"}},
 		"target":               {"pull_request_target", `{"pull_request":{"number":7,"head":{"sha":"feed","repo":{"full_name":"stranger/r"}}}}`, facts{number: 7, pr: true}},
 		"review":               {"pull_request_review", `{"pull_request":{"number":9}}`, facts{number: 9, pr: true}},
 		"review_comment":       {"pull_request_review_comment", `{"pull_request":{"number":9}}`, facts{number: 9, pr: true}},
@@ -82,7 +86,7 @@ func TestEvent(t *testing.T) {
 			want := github.Event{
 				Name: tc.event, Repository: "o/r", SHA: tc.want.sha, Ref: tc.want.ref, Run: github.RunID{ID: 5, Attempt: 2}, Actor: "octocat",
 				Workspace: "/github/workspace", Workflow: "d1-migrate.yml", ServerURL: "https://example.test", APIURL: "https://example.test/api/v3",
-				PullRequest: tc.want.number, FromPullRequest: tc.want.pr, Fork: tc.want.fork, Stranger: tc.want.pr && !tc.want.ours, Commits: tc.want.commits,
+				PullRequest: tc.want.number, FromPullRequest: tc.want.pr, Fork: tc.want.fork, NoSecrets: tc.want.without, Stranger: tc.want.pr && !tc.want.ours, Commits: tc.want.commits,
 			}
 			got := r.Event()
 			if diff := cmp.Diff(want, got); diff != "" {
@@ -100,5 +104,59 @@ func TestEvent(t *testing.T) {
 	outside, _ := runner(t, nil)
 	if diff := cmp.Diff(github.Event{}, outside.Event()); diff != "" {
 		t.Errorf("Event() outside of a runner (-want +got):\n%s", diff)
+	}
+}
+
+// Every event of GitHub's, with what a write may follow from.
+func TestWhoseEvent(t *testing.T) {
+	t.Parallel()
+	const pull = `{"x":[{"pull_request":{"number":7}}]}`
+	for _, tc := range []struct {
+		event, payload string // "": the file is missing
+		pr             bool
+	}{
+		{"pull_request", `{}`, true}, {"pull_request_comment", `{}`, true}, {"pull_request_review", `{}`, true}, {"pull_request_review_comment", `{}`, true}, {"pull_request_target", `{}`, true},
+		{"check_run", `{}`, true}, {"check_suite", `{}`, true}, {"deployment", `{}`, true}, {"deployment_status", `{}`, true}, {"status", `{}`, true},
+		{"issue_comment", `{"issue":{"number":8}}`, false}, {"issue_comment", `{"issue":{"number":8,"pull_request":{}}}`, true}, {"issue_comment", ``, true},
+		{"workflow_run", `{"workflow_run":{"event":"push","pull_requests":[{"number":3}]}}`, false}, {"workflow_run", `{"workflow_run":{"event":"pull_request"}}`, true}, {"workflow_run", ``, true},
+		{"repository_dispatch", `{"client_payload":{"sha":"1","pull_request":null}}`, false}, {"repository_dispatch", `{"client_payload":{"a":{"pull_request":{"number":7}}}}`, true},
+		{"repository_dispatch", `{"client_payload":{"github":{"payload":{"pull_requests":[7]}}}}`, true}, {"repository_dispatch", `{"client_payload":{"pull_request":7}}`, true},
+		{"repository_dispatch", `{"client_payload":{"Pull_Request":"7"}}`, true}, {"repository_dispatch", `{"client_payload":{"pull_requests":[],"pull_request":""}}`, false}, {"repository_dispatch", ``, true},
+		{"repository_dispatch", `[]`, true},
+		{"workflow_dispatch", `{"inputs":{"environment":"production"}}`, false}, {"workflow_dispatch", `{"inputs":{"pull_request":"7"}}`, true}, {"workflow_dispatch", ``, true},
+		{"push", `{}`, false}, {"push", ``, false}, {"push", pull, false},
+		{"schedule", `{}`, false}, {"schedule", ``, false}, {"schedule", pull, true},
+		{"release", `{}`, false}, {"release", ``, false}, {"release", pull, true},
+		{"merge_group", `{}`, false}, {"merge_group", ``, false}, {"merge_group", pull, true},
+		{"branch_protection_rule", `{}`, false}, {"create", `{}`, false}, {"delete", `{}`, false}, {"discussion", `{}`, false}, {"discussion_comment", `{}`, false}, {"fork", `{}`, false},
+		{"gollum", `{}`, false}, {"image_version", `{}`, false}, {"issues", `{}`, false}, {"label", `{}`, false}, {"milestone", `{}`, false}, {"page_build", `{}`, false}, {"public", `{}`, false},
+		{"registry_package", `{}`, false}, {"watch", `{}`, false},
+		{"of_tomorrow", `{}`, true}, {"of_tomorrow", ``, true}, {"dynamic", `{}`, true}, {"Push", `{}`, true},
+	} {
+		file := filepath.Join(t.TempDir(), "event.json")
+		if tc.payload != "" {
+			if err := os.WriteFile(file, []byte(tc.payload), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		r, _ := runner(t, map[string]string{"GITHUB_EVENT_NAME": tc.event, "GITHUB_EVENT_PATH": file, "GITHUB_REPOSITORY": "o/r"})
+		if got := r.Event().FromPullRequest; got != tc.pr {
+			t.Errorf("%s with %q: FromPullRequest = %v, want %v", tc.event, tc.payload, got, tc.pr)
+		}
+	}
+}
+
+// GitHub gives no secrets to whatever Dependabot starts.
+func TestDependabot(t *testing.T) {
+	t.Parallel()
+	for _, event := range []string{"pull_request", "pull_request_target", "push", "create", "deployment_status"} {
+		r, _ := runner(t, map[string]string{"GITHUB_EVENT_NAME": event, "GITHUB_ACTOR": "dependabot[bot]"})
+		if !r.Event().NoSecrets {
+			t.Errorf("%s of Dependabot has secrets", event)
+		}
+		r, _ = runner(t, map[string]string{"GITHUB_EVENT_NAME": event, "GITHUB_ACTOR": "dependabot"}) // who may be called so
+		if r.Event().NoSecrets {
+			t.Errorf("%s of somebody else has none", event)
+		}
 	}
 }

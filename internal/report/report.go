@@ -39,6 +39,7 @@ type Report struct {
 	Run          Run       // where on GitHub
 	CommentURL   string    // of the comment on the pull request, "" without one
 	Warnings     []string  // what the user should know and that stopped nothing
+	Offline      string    // why the database was not asked, "" if it was; among Warnings, too
 	Public       bool      // others read it, too: leave out what may have been computed from rows
 	Err          error
 	ExitCode     int
