@@ -47,6 +47,8 @@ func runAction(ctx context.Context, p Process) int {
 			runner.Annotate(github.Annotation{Severity: github.Warning, Title: "d1-rewind", Message: err.Error()})
 		}
 	}
+	lost, _ := runner.Open() // before root is given up; a summary that is lost is said when it is written
+	defer runner.Close()
 	event := eventOf(runner)
 	if err := becomeOwner(p.Getenv("GITHUB_WORKSPACE"), p.Getenv); err != nil {
 		warn(fmt.Errorf("files made in the workspace will belong to root: %w", err))
@@ -60,7 +62,9 @@ func runAction(ctx context.Context, p Process) int {
 		all settings
 		j   *job
 	)
-	switch all, r.Err = resolve(given, p.Getenv); {
+	all, r.Err = resolve(given, p.Getenv)
+	out := outputs{runner: runner, mode: mode, dryRun: all.on("dry-run"), warn: warn}
+	switch {
 	case r.Err != nil:
 	case untrusted != nil:
 		r.Err = untrusted
@@ -70,13 +74,15 @@ func runAction(ctx context.Context, p Process) int {
 		r.Err = &usageError{fmt.Sprintf("there is no dry run of %s", mode), "leave dry-run out; status shows what is applied, and writes nothing"}
 	case all.on("offline") && !lookup("offline").appliesTo(mode):
 		r.Err = &usageError{fmt.Sprintf("offline is no option of %s, which works on the database", mode), "leave it out, or use mode: status"}
+	case lost != nil && out.needed():
+		r.Err = lostOutputs(lost, "nothing was contacted or written", runAgain)
 	case given["environment"] == "":
 		r.Err = &usageError{"the input environment is missing", "add for example: environment: production"}
 	default:
 		runner.Group("d1-rewind " + mode + " " + given["environment"])
 		j = &job{p: p, command: mode, given: given.asFlags(), settings: all, event: event, inAction: true, debug: runner.Debug(),
 			progress:   steps(p, all.on("verbose") || runner.Debug(), runner.Print),
-			onBookmark: func(b migration.Bookmark) { warn(runner.SetOutput("bookmark", string(b))) },
+			onBookmark: out.bookmark,
 		}
 		j.talk = converse(ctx, p, mode, all, j.event, true)
 		r = j.run(ctx)
@@ -90,12 +96,7 @@ func runAction(ctx context.Context, p Process) int {
 	r.Public, r.ExitCode = true, exitCode(ctx, r, all)
 	runner.Print(report.Text(r, false) + report.Error(r, false))
 	runner.Annotate(annotations(r)...)
-	for _, o := range r.Outputs() {
-		if err := runner.SetOutput(o.Name, o.Value); err != nil {
-			warn(err) // the others would fail alike
-			break
-		}
-	}
+	r.ExitCode = out.set(r, r.Outputs()...)
 	where := "job summary"
 	if err := runner.Summary(report.Markdown(r, github.SummaryRoom)); err != nil {
 		warn(err)
@@ -104,7 +105,7 @@ func runAction(ctx context.Context, p Process) int {
 	if j != nil && j.talk != nil { // last, because it may take a while
 		address, problems := j.talk.say(ctx, j, r)
 		if address != "" {
-			warn(runner.SetOutput("comment-url", address))
+			r.ExitCode = out.set(r, report.Output{Name: "comment-url", Value: address})
 		}
 		for _, problem := range problems {
 			problem = fmt.Errorf("the report is in the %s; %w", where, problem)

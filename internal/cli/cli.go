@@ -140,7 +140,10 @@ func runCommand(ctx context.Context, p Process) int {
 		j.event = eventOf(github.New(p.Getenv, io.Discard))
 	}
 	if name == "restore" { // what undoes it is known even if nothing more can be said
-		j.onBookmark = func(b migration.Bookmark) { fmt.Fprintln(p.Stderr, "bookmark before:", b) }
+		j.onBookmark = func(b migration.Bookmark) error {
+			fmt.Fprintln(p.Stderr, "bookmark before:", b)
+			return nil
+		}
 	}
 	j.talk = converse(ctx, p, name, all, j.event, false)
 	r = j.run(ctx)

@@ -297,7 +297,6 @@ func TestReportingFails(t *testing.T) {
 				h.t.Fatal(err)
 			}
 		}, told: true},
-		"outputs_fail": {arrange: func(h *hub, env map[string]string) { env["GITHUB_OUTPUT"] = h.dir }, want: "set output", told: true},
 		"switched_off": {arrange: func(_ *hub, env map[string]string) { env["INPUT_COMMENT"] = "off" }},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -34,7 +34,7 @@ type job struct {
 	read       func(ctx context.Context, question string) (answer string, err error) // nil: nobody to ask
 	debug      bool                                                                  // of the runner
 	progress   func(string)
-	onBookmark func(migration.Bookmark)
+	onBookmark func(migration.Bookmark) error
 
 	target      wrangler.Target
 	configFile  string // "" without one

@@ -4,6 +4,7 @@ package github
 
 import (
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -20,6 +21,50 @@ type Runner struct {
 	w      io.Writer
 	action *githubactions.Action
 	cut    bool // the job summary is full
+	files  map[string]commandFile
+}
+
+// commandFile is a file through which a step speaks to the runner, once it was opened.
+type commandFile struct {
+	*os.File
+	err error // why it could not be
+}
+
+// The variables that name a step's command files.
+const (
+	outputVariable  = "GITHUB_OUTPUT"
+	summaryVariable = "GITHUB_STEP_SUMMARY"
+)
+
+// Open opens the files of outputs and job summary, for as long as the process may: they can
+// belong to another user than the one that it becomes. What can't be opened fails again when it
+// is written. Without Open each is opened when it is written.
+func (r *Runner) Open() (outputs, summary error) {
+	r.files = map[string]commandFile{}
+	for _, variable := range []string{outputVariable, summaryVariable} {
+		file, err := r.open(variable)
+		r.files[variable] = commandFile{file, err}
+	}
+	return r.files[outputVariable].err, r.files[summaryVariable].err
+}
+
+// Close closes what Open opened.
+func (r *Runner) Close() {
+	for _, f := range r.files {
+		if f.File != nil {
+			_ = f.Close() // each write has been checked
+		}
+	}
+	r.files = nil
+}
+
+// open returns nil where the runner named no file.
+func (r *Runner) open(variable string) (*os.File, error) {
+	path := r.getenv(variable)
+	if path == "" {
+		return nil, nil
+	}
+	return os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
 }
 
 // New returns a Runner that reads the environment through getenv and writes the log to w.
@@ -166,7 +211,7 @@ func (r *Runner) SetOutput(name, value string) error {
 	for strings.Contains(value, delimiter) {
 		delimiter = "d1-rewind-" + rand.Text()
 	}
-	err := r.appendTo("GITHUB_OUTPUT", fmt.Sprintf("%s<<%s\n%s\n%s\n", name, delimiter, value, delimiter))
+	err := r.appendTo(outputVariable, fmt.Sprintf("%s<<%s\n%s\n%s\n", name, delimiter, value, delimiter))
 	if err != nil {
 		return fmt.Errorf("set output %q: %w", name, err)
 	}
@@ -190,31 +235,38 @@ func (r *Runner) Summary(markdown string) error {
 		markdown += "\n"
 	}
 	room := SummaryRoom
-	if info, err := os.Stat(r.getenv("GITHUB_STEP_SUMMARY")); err == nil {
+	if info, err := r.stat(summaryVariable); err == nil {
 		room -= int(min(info.Size(), SummaryRoom))
 	}
 	if len(markdown) > room {
 		markdown = markdown[:strings.LastIndexByte(markdown[:room], '\n')+1] + "\n*The report was cut: a job summary holds 1 MiB.*\n"
 		r.cut = true
 	}
-	if err := r.appendTo("GITHUB_STEP_SUMMARY", markdown); err != nil {
+	if err := r.appendTo(summaryVariable, markdown); err != nil {
 		return fmt.Errorf("write the job summary: %w", err)
 	}
 	return nil
 }
 
+func (r *Runner) stat(variable string) (os.FileInfo, error) {
+	if f := r.files[variable].File; f != nil {
+		return f.Stat()
+	}
+	return os.Stat(r.getenv(variable))
+}
+
 func (r *Runner) appendTo(variable, text string) error {
-	path := r.getenv(variable)
-	if path == "" {
-		return nil
-	}
-	file, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
-	if err != nil {
+	if f, opened := r.files[variable]; opened {
+		if f.File == nil {
+			return f.err
+		}
+		_, err := f.WriteString(text)
 		return err
 	}
-	if _, err := file.WriteString(text); err != nil {
-		_ = file.Close()
+	file, err := r.open(variable)
+	if err != nil || file == nil {
 		return err
 	}
-	return file.Close()
+	_, err = file.WriteString(text)
+	return errors.Join(err, file.Close())
 }

@@ -54,8 +54,9 @@ type Engine struct {
 	// RestoreCommand is the command that goes back to a bookmark, complete; nil: in short.
 	RestoreCommand func(Bookmark) string
 
-	// OnBookmark is called as soon as the bookmark from before the run is known.
-	OnBookmark func(Bookmark)
+	// OnBookmark is called as soon as the bookmark from before the run is known. An error ends the
+	// run before it has written.
+	OnBookmark func(Bookmark) error
 	// OnProgress is called with one line for each step that may take a while.
 	OnProgress func(string)
 }
@@ -333,7 +334,7 @@ func (e *Engine) bookmark(ctx context.Context, result *Result) error {
 	known := bookmark == result.Bookmark
 	result.Bookmark, result.bookmarkAt = bookmark, at
 	if e.OnBookmark != nil && !known {
-		e.OnBookmark(bookmark)
+		return e.OnBookmark(bookmark)
 	}
 	return nil
 }
