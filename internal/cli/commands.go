@@ -12,6 +12,7 @@ import (
 
 	"al.essio.dev/pkg/shellescape"
 
+	"github.com/d1-rewind/d1-rewind/internal/d1"
 	"github.com/d1-rewind/d1-rewind/internal/migration"
 	"github.com/d1-rewind/d1-rewind/internal/report"
 )
@@ -197,6 +198,9 @@ func ownCommand(p Process, command string, given settings, environment string, e
 	words := append(programWords(p), command, environment)
 	words = append(words, extra...)
 	for _, name := range []string{"working-directory", "config", "database", "database-id", "account-id", "api-address", "migrations-dir", "migrations-table", "persist-to", "worker"} {
+		if name == "account-id" && d1.CheckAccountID(given[name]) != nil {
+			continue // a local environment takes anything, and it may be the token by mistake
+		}
 		if given.differs(name) {
 			words = append(words, "--"+name, given[name])
 		}

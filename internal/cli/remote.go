@@ -51,6 +51,9 @@ func (j *job) wireRemote(ctx context.Context, r *report.Report) error {
 	if account == "" {
 		return j.noAccount()
 	}
+	if err := j.checkIDs(r, account, token); err != nil {
+		return err
+	}
 	base, err := j.apiAddress()
 	if err != nil {
 		return err

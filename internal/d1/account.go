@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
 	"time"
 
 	"github.com/cloudflare/cloudflare-go/v4/d1"
@@ -46,7 +45,7 @@ func (c *Client) Named(ctx context.Context, name string) ([]Info, error) {
 	var found []Info
 	for page := 1; ; page++ {
 		var params d1.DatabaseListParams
-		params.AccountID.Value, params.AccountID.Present = c.config.AccountID, true
+		params.AccountID.Value, params.AccountID.Present = segment(c.config.AccountID), true
 		params.Name.Value, params.Name.Present = name, name != ""
 		params.Page.Value, params.Page.Present = float64(page), true
 		params.PerPage.Value, params.PerPage.Present = perPage, true
@@ -79,7 +78,7 @@ func (c *Client) Verify(ctx context.Context) (time.Time, error) {
 	ask := c.Database("any", "").get // the path is replaced
 	a, err := c.read(ctx, call{doing: "verify the token", send: ask, path: "user/tokens/verify"})
 	if failed, ok := errors.AsType[*Error](err); ok && failed.Code != 0 && failed.Status < 500 {
-		owned, ownedErr := c.read(ctx, call{doing: "verify the token", send: ask, path: "accounts/" + url.PathEscape(c.config.AccountID) + "/tokens/verify"})
+		owned, ownedErr := c.read(ctx, call{doing: "verify the token", send: ask, path: "accounts/" + segment(c.config.AccountID) + "/tokens/verify"})
 		if ownedErr == nil {
 			a, err = owned, nil
 		}

@@ -142,7 +142,7 @@ type envelope struct {
 
 // once sends one request. The error is an *Error.
 func (c *Client) once(ctx context.Context, q call) (answer, error) {
-	failed := &Error{Doing: q.doing}
+	failed := &Error{Doing: c.redact(q.doing)}
 	if err := c.pace(ctx); err != nil {
 		failed.Err = err
 		return answer{}, failed
@@ -166,19 +166,19 @@ func (c *Client) once(ctx context.Context, q call) (answer, error) {
 			r.Body, r.GetBody, r.ContentLength = nil, nil, 0
 			r.Header.Del("Content-Type")
 		}
-		failed.Method, failed.Path = r.Method, r.URL.Path
+		failed.Method, failed.Path = r.Method, c.redact(r.URL.Path)
 		start := c.config.Now()
 		failed.sent = true
 		res, err := next(r)
 		if err != nil {
-			c.config.Trace(fmt.Sprintf("%s %s: %s (%s)", r.Method, r.URL.Path, c.redact(err.Error()), c.config.Now().Sub(start).Round(time.Millisecond)))
+			c.config.Trace(fmt.Sprintf("%s %s: %s (%s)", r.Method, failed.Path, c.redact(err.Error()), c.config.Now().Sub(start).Round(time.Millisecond)))
 			return res, err
 		}
 		response = res
 		body, readErr = io.ReadAll(res.Body)
 		_ = res.Body.Close()
 		res.Body = io.NopCloser(strings.NewReader("{}")) // the library would read it all once more; see judge
-		c.config.Trace(fmt.Sprintf("%s %s: %d, %d bytes (%s)", r.Method, r.URL.Path, res.StatusCode, len(body), c.config.Now().Sub(start).Round(time.Millisecond)))
+		c.config.Trace(fmt.Sprintf("%s %s: %d, %d bytes (%s)", r.Method, failed.Path, res.StatusCode, len(body), c.config.Now().Sub(start).Round(time.Millisecond)))
 		return res, nil
 	})}
 	if q.body != nil {

@@ -39,21 +39,21 @@ func (c *Client) Database(id, transport string) *Database {
 // post is a typed call for a request with a body; see call.path and call.body.
 func (d *Database) post(ctx context.Context, options ...option.RequestOption) error {
 	var params d1.DatabaseImportParams
-	params.AccountID.Value, params.AccountID.Present = d.client.config.AccountID, true
-	_, err := d.client.databases.Import(ctx, d.id, params, options...)
+	params.AccountID.Value, params.AccountID.Present = segment(d.client.config.AccountID), true
+	_, err := d.client.databases.Import(ctx, segment(d.id), params, options...)
 	return err
 }
 
 // get is the typed call for the database itself, and for what lies below it; see call.path.
 func (d *Database) get(ctx context.Context, options ...option.RequestOption) error {
 	var params d1.DatabaseGetParams
-	params.AccountID.Value, params.AccountID.Present = d.client.config.AccountID, true
-	_, err := d.client.databases.Get(ctx, d.id, params, options...)
+	params.AccountID.Value, params.AccountID.Present = segment(d.client.config.AccountID), true
+	_, err := d.client.databases.Get(ctx, segment(d.id), params, options...)
 	return err
 }
 
 func (d *Database) path(tail string) string {
-	return "accounts/" + url.PathEscape(d.client.config.AccountID) + "/d1/database/" + url.PathEscape(d.id) + tail
+	return "accounts/" + segment(d.client.config.AccountID) + "/d1/database/" + segment(d.id) + tail
 }
 
 // statementJSON is one element of the query endpoint's batch form

@@ -30,11 +30,11 @@ func (d *Database) Dump(ctx context.Context, w io.Writer) error {
 	var p progressing
 	for said := ""; ; {
 		var params d1.DatabaseExportParams
-		params.AccountID.Value, params.AccountID.Present = c.config.AccountID, true
+		params.AccountID.Value, params.AccountID.Present = segment(c.config.AccountID), true
 		params.OutputFormat.Value, params.OutputFormat.Present = d1.DatabaseExportParamsOutputFormatPolling, true
 		params.CurrentBookmark.Value, params.CurrentBookmark.Present = p.AtBookmark, p.AtBookmark != ""
 		a, err := c.read(ctx, call{doing: "export the database", send: func(ctx context.Context, options ...option.RequestOption) error {
-			_, err := c.databases.Export(ctx, d.id, params, options...)
+			_, err := c.databases.Export(ctx, segment(d.id), params, options...)
 			return err
 		}})
 		if err == nil {

@@ -27,10 +27,10 @@ func (c *Client) Worker(name string) *Worker { return &Worker{client: c, name: n
 // deployment the one with the largest share (GET …/workers/scripts/{name}/deployments).
 func (w *Worker) Deployed(ctx context.Context) (migration.Deployment, error) {
 	var params workers.ScriptDeploymentGetParams
-	params.AccountID.Value, params.AccountID.Present = w.client.config.AccountID, true
+	params.AccountID.Value, params.AccountID.Present = segment(w.client.config.AccountID), true
 	doing := fmt.Sprintf("read the deployments of the Worker %q", w.name)
 	a, err := w.client.read(ctx, call{doing: doing, send: func(ctx context.Context, options ...option.RequestOption) error {
-		_, err := w.client.scripts.Deployments.Get(ctx, w.name, params, options...)
+		_, err := w.client.scripts.Deployments.Get(ctx, segment(w.name), params, options...)
 		return err
 	}})
 	var result struct {
@@ -73,11 +73,11 @@ const shownVersions = 5
 // Versions implements migration.Worker (GET …/workers/scripts/{name}/versions).
 func (w *Worker) Versions(ctx context.Context) ([]string, error) {
 	var params workers.ScriptVersionListParams
-	params.AccountID.Value, params.AccountID.Present = w.client.config.AccountID, true
+	params.AccountID.Value, params.AccountID.Present = segment(w.client.config.AccountID), true
 	params.Deployable.Value, params.Deployable.Present = true, true
 	doing := fmt.Sprintf("list the versions of the Worker %q", w.name)
 	a, err := w.client.read(ctx, call{doing: doing, send: func(ctx context.Context, options ...option.RequestOption) error {
-		_, err := w.client.scripts.Versions.List(ctx, w.name, params, options...)
+		_, err := w.client.scripts.Versions.List(ctx, segment(w.name), params, options...)
 		return err
 	}})
 	type version struct {
@@ -109,9 +109,9 @@ func (w *Worker) Versions(ctx context.Context) ([]string, error) {
 func (w *Worker) Rollback(ctx context.Context, version, why string) error {
 	doing := fmt.Sprintf("deploy version %s of the Worker %q", version, w.name)
 	var params workers.ScriptDeploymentNewParams
-	params.AccountID.Value, params.AccountID.Present = w.client.config.AccountID, true
+	params.AccountID.Value, params.AccountID.Present = segment(w.client.config.AccountID), true
 	_, err := w.client.write(ctx, call{doing: doing, send: func(ctx context.Context, options ...option.RequestOption) error {
-		_, err := w.client.scripts.Deployments.New(ctx, w.name, params, options...)
+		_, err := w.client.scripts.Deployments.New(ctx, segment(w.name), params, options...)
 		return err
 	}, body: map[string]any{
 		"strategy":    "percentage",

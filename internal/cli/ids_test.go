@@ -1,0 +1,61 @@
+package cli_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/d1-rewind/d1-rewind/internal/d1/d1test"
+)
+
+// Ids and names that a pull request can change become no other request, and what is the token
+// by mistake is not shown.
+func TestIDs(t *testing.T) {
+	configured := func(worker, account, id string) func(*hub, map[string]string) {
+		return func(h *hub, _ map[string]string) {
+			h.write("wrangler.jsonc", fmt.Sprintf(`{"name": %q, "account_id": %q, "d1_databases": [{"binding": "DB", "database_name": "shop-db", "database_id": %q}]}`, worker, account, id))
+		}
+	}
+	input := func(name, value string) func(*hub, map[string]string) {
+		return func(_ *hub, env map[string]string) { env["INPUT_"+strings.ToUpper(name)] = value }
+	}
+	const id = "9ebd6f14-b574-464c-8147-3885214d6a65"
+	for name, tc := range map[string]struct {
+		change func(*hub, map[string]string)
+		want   []string
+	}{
+		"worker":              {configured("../../../../user/tokens/verify?x=", d1test.Account, id), []string{"is no name of a Worker", "the input worker"}},
+		"worker_is_the_token": {configured(d1test.Token+"/", d1test.Account, id), []string{"is no name of a Worker"}},
+		"account":             {configured("shop", "../user", id), []string{"account_id in wrangler.jsonc: an account id has 32 hexadecimal digits", "dashboard"}},
+		"account_is_token":    {configured("shop", d1test.Token, id), []string{"account_id in wrangler.jsonc has the API token in the place of"}},
+		"account_of_input":    {input("account-id", d1test.Token), []string{"account-id has the API token in the place of"}},
+		"account_of_variable": {func(h *hub, env map[string]string) {
+			configured("shop", "", id)(h, env)
+			env["CLOUDFLARE_ACCOUNT_ID"] = "x" + d1test.Token
+		}, []string{"CLOUDFLARE_ACCOUNT_ID: an account id has"}},
+		"database":          {configured("shop", d1test.Account, "../../x"), []string{"is no database id", "wrangler d1 list"}},
+		"database_is_token": {configured("shop", d1test.Account, d1test.Token), []string{`"***" is no database id`}},
+		"database_of_input": {input("database-id", d1test.Token), []string{`"***" is no database id`}},
+		"version":           {input("worker-version", "../"+d1test.Token), []string{`"../***" is no version of a Worker`}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHub(t, sample())
+			s := h.step(byHand, map[string]string{"mode": "restore", "bookmark": "00000001-00000000-00004c6d-8e61117bf38d7adb71b934ebbf891683", "confirm": "shop-db"},
+				func(env map[string]string) { tc.change(h, env) })
+			s.want(t, 2, append(tc.want, "nothing was contacted or written")...)
+			if n := len(h.server.Requests()); n != 0 {
+				t.Errorf("%d requests", n)
+			}
+			for output, value := range s.outputs { // step looks at log and summary
+				if strings.Contains(value, d1test.Token) {
+					t.Errorf("output %s = %q", output, value)
+				}
+			}
+			h.step(byHand, map[string]string{"mode": "migrate", "environment": "local"}, func(env map[string]string) {
+				tc.change(h, env)
+				env["INPUT_WORKER-VERSION"] = ""
+				delete(env, "INPUT_DATABASE-ID")
+			}).want(t, 0)
+		})
+	}
+}
