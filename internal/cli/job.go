@@ -191,6 +191,9 @@ func (j *job) wireLocal(r *report.Report, configDir string) error {
 	}
 	limit, _ := parseSize("time-travel-limit", s["time-travel-limit"]) // resolve has checked it
 	file := filepath.Join(wrangler.StateDir(state), wrangler.StateFile(j.target.Database.Identifier()))
+	if err := j.insideState(state, file); err != nil {
+		return err
+	}
 	r.File = relative(file)
 	j.database = sqlite.Open(file, sqlite.Options{Display: r.File, Copies: filepath.Join(state, "d1-rewind"), Limit: limit, Now: j.p.Now, Progress: j.progress})
 	j.environment, j.dump = j.database, j.database.Dump
@@ -212,13 +215,14 @@ func (j *job) wireEngine(r *report.Report, configDir string) error {
 	} else {
 		directory = filepath.Join(configDir, filepath.FromSlash(directory))
 	}
-	if err := j.inside("migrations-dir", directory); err != nil {
+	files, err := j.files(directory)
+	if err != nil {
 		return err
 	}
 	r.Directory = shown(directory)
 	j.engine = &migration.Engine{
 		Environment:     j.environment,
-		Directory:       migration.Directory{FS: os.DirFS(directory), Pattern: pattern, Display: r.Directory},
+		Directory:       migration.Directory{FS: files, Pattern: pattern, Display: r.Directory},
 		Table:           cmp.Or(s["migrations-table"], db.MigrationsTable, wrangler.DefaultMigrationsTable),
 		Journal:         s.on("journal"),
 		Now:             j.p.Now,
@@ -296,40 +300,6 @@ func (j *job) hazardPolicy() migration.HazardPolicy {
 // notOurs are the tables that no migration is expected to make: ledgers and the journal.
 func (j *job) notOurs() []string {
 	return slices.Concat(otherLedgers, []string{j.engine.Table, migration.JournalTable})
-}
-
-// inside refuses paths that a container would lose: everything but the workspace is gone
-// when it ends.
-func (j *job) inside(option, path string) error {
-	workspace := j.event.Workspace
-	if !j.inAction || workspace == "" {
-		return nil
-	}
-	root, err := filepath.EvalSymlinks(workspace)
-	if err != nil {
-		return &usageError{fmt.Sprintf("the workspace %q can't be read: %v", workspace, err), "check out the repository before this step"}
-	}
-	full, err := filepath.Abs(path)
-	if err != nil {
-		return err
-	}
-	// The part that exists decides where a path really lies.
-	existing, missing := full, ""
-	for {
-		resolved, err := filepath.EvalSymlinks(existing)
-		if err == nil {
-			full = filepath.Join(resolved, missing)
-			break
-		}
-		if !errors.Is(err, fs.ErrNotExist) || existing == filepath.Dir(existing) {
-			return &usageError{fmt.Sprintf("%s %q can't be read: %v", option, path, err), "check the path"}
-		}
-		existing, missing = filepath.Dir(existing), filepath.Join(filepath.Base(existing), missing)
-	}
-	if rel, err := filepath.Rel(root, full); err != nil || rel == ".." || strings.HasPrefix(rel, ".."+string(filepath.Separator)) {
-		return &usageError{fmt.Sprintf("%s %q lies outside of the workspace %s", option, path, workspace), "paths in an action are relative to the repository; files elsewhere are lost when the container ends"}
-	}
-	return nil
 }
 
 func (j *job) migrate(ctx context.Context, r *report.Report) {

@@ -65,10 +65,34 @@ func (d *Database) exists() (bool, error) {
 		return false, nil
 	case err != nil:
 		return false, err
-	case info.IsDir():
-		return false, fmt.Errorf("%s is a directory", d.display)
+	}
+	if err := d.regular(); err != nil {
+		return false, err
 	}
 	return info.Size() > 0 || fileExists(d.path+"-wal"), nil
+}
+
+// regular refuses what is in the place of the database, or of a file that SQLite keeps beside it,
+// and is no file: a pipe would be waited for, a device reads as empty and would be written to.
+func (d *Database) regular() error {
+	for _, suffix := range []string{"", "-wal", "-shm", "-journal"} {
+		info, err := os.Stat(d.path + suffix)
+		if err != nil || info.Mode().IsRegular() {
+			continue // what can't be looked at can't be opened either, which says why
+		}
+		what := "a device"
+		switch mode := info.Mode(); {
+		case mode.IsDir():
+			what = "a directory"
+		case mode&fs.ModeNamedPipe != 0:
+			what = "a pipe"
+		case mode&fs.ModeSocket != 0:
+			what = "a socket"
+		}
+		return &migration.Problem{Err: fmt.Errorf("local database %s is %s, not a file", d.display+suffix, what), State: "nothing was written",
+			Next: "move it away, or name another state directory with --persist-to; migrate makes a new database"}
+	}
+	return nil
 }
 
 func fileExists(path string) bool {
@@ -264,6 +288,9 @@ func commit(ctx context.Context, c conn, batch migration.Batch, each func(Answer
 func (d *Database) writing(ctx context.Context, f func(conn) error) error {
 	if err := os.MkdirAll(filepath.Dir(d.path), 0o755); err != nil {
 		return d.problem(err)
+	}
+	if err := d.regular(); err != nil {
+		return err
 	}
 	return d.problem(withConn(ctx, fileURI(d.path, ""), sqlite3.OPEN_READWRITE|sqlite3.OPEN_CREATE, func(c conn) error {
 		if err := c.BusyHandler(d.wait()); err != nil {
