@@ -128,6 +128,7 @@ func between(t *testing.T, certificate tls.Certificate) (proxy string, connectio
 		w.WriteHeader(http.StatusTeapot)
 	}))
 	api.TLS = &tls.Config{Certificates: []tls.Certificate{certificate}}
+	api.EnableHTTP2 = true
 	api.Config.ErrorLog = log.New(io.Discard, "", 0)
 	api.StartTLS()
 	t.Cleanup(api.Close)
@@ -193,5 +194,26 @@ func TestAuthorityOfAStep(t *testing.T) {
 		if n := told.Load(); n > 0 {
 			t.Errorf("%d requests with the token arrived:\n%s", n, out)
 		}
+	}
+}
+
+// GODEBUG makes net/http write the headers of requests to the log, the token among them: the
+// program keeps that log to itself.
+func TestDebugLogIsSilent(t *testing.T) {
+	program := filepath.Join(t.TempDir(), "d1-rewind")
+	if out, err := exec.Command("go", "build", "-o", program, "../..").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	newCloud(t, sample())
+	certificate, file := authority(t)
+	proxy, _, told := between(t, certificate)
+	process := exec.Command(program, "status", "production", "--verbose")
+	process.Env = []string{"GODEBUG=http2debug=2", "HTTPS_PROXY=" + proxy, "SSL_CERT_FILE=" + file, "CLOUDFLARE_API_TOKEN=" + d1test.Token}
+	out, err := process.CombinedOutput()
+	if err == nil || told.Load() == 0 {
+		t.Fatalf("the token was sent %d times, %v:\n%s", told.Load(), err, out)
+	}
+	if strings.Contains(string(out), d1test.Token) {
+		t.Errorf("the token is in the log:\n%s", out)
 	}
 }
