@@ -41,12 +41,17 @@ func (j *job) apiAddress() (string, error) {
 	case own:
 		return address, nil
 	case j.inAction && source == baseURLVariable:
-		return "", &usageError{fmt.Sprintf("%s leads the token to %s, which is not Cloudflare's API; in an action that variable alone is not enough: a step before this one, or a dependency that it ran, may have set it through GITHUB_ENV", source, short),
-			"find out who sets it, and remove that; if this API is meant, the workflow has to name it: set the step's input api-address to that address"}
+		return "", &usageError{
+			fmt.Sprintf("%s leads the token to %s, which is not Cloudflare's API; in an action that variable alone is not enough: "+
+				"a step before this one, or a dependency that it ran, may have set it through GITHUB_ENV", source, short),
+			"find out what sets it, and remove that; if this API is meant, name it in the workflow, with the step's input api-address",
+		}
 	case source == "api-address" && !j.inAction && at.User != nil:
-		return "", &usageError{"--api-address has a user or a password in it: every process can read a command line", "set the environment variable " + baseURLVariable + " instead"}
+		return "", &usageError{"--api-address has a user or a password in it: every process can read a command line",
+			"set the environment variable " + baseURLVariable + " instead"}
 	case at.Scheme == "http" && !loopback(at.Hostname()):
-		return "", &usageError{fmt.Sprintf("%s is %s: plain http would show the token to everybody on the way", source, short), "use https; plain http is for this machine's own addresses (127.0.0.1, ::1, localhost)"}
+		return "", &usageError{fmt.Sprintf("%s is %s: plain http would show the token to everyone on the way", source, short),
+			"use https; plain http is for this machine's own addresses (127.0.0.1, ::1, localhost)"}
 	}
 	j.progress("asking the API at " + at.Host + ", which is not Cloudflare's own")
 	return address, nil

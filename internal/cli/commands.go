@@ -197,7 +197,8 @@ func (j *job) databaseName() string {
 func ownCommand(p Process, command string, given settings, environment string, extra []string) string {
 	words := append(programWords(p), command, environment)
 	words = append(words, extra...)
-	for _, name := range []string{"working-directory", "config", "database", "database-id", "account-id", "api-address", "migrations-dir", "migrations-table", "persist-to", "worker"} {
+	for _, name := range []string{"working-directory", "config", "database", "database-id", "account-id", "api-address",
+		"migrations-dir", "migrations-table", "persist-to", "worker"} {
 		if name == "account-id" && d1.CheckAccountID(given[name]) != nil {
 			continue // a local environment takes anything, and it may be the token by mistake
 		}

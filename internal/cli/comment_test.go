@@ -454,7 +454,7 @@ func TestMissingSecret(t *testing.T) {
 	t.Run("account", func(t *testing.T) {
 		h := newHub(t, sample())
 		h.write("wrangler.jsonc", `{"d1_databases": [{"binding": "DB", "database_id": "`+h.database.ID+`"}]}`)
-		h.step(push, map[string]string{"mode": "migrate"}).want(t, 2, "no account id", "gh variable set CLOUDFLARE_ACCOUNT_ID --body", "account-id: ${{ vars.CLOUDFLARE_ACCOUNT_ID }}")
+		h.step(push, map[string]string{"mode": "migrate"}).want(t, 2, "no account id", "gh variable set CLOUDFLARE_ACCOUNT_ID (", "account-id: ${{ vars.CLOUDFLARE_ACCOUNT_ID }}")
 	})
 	t.Run("command_line", func(t *testing.T) {
 		c := newCloud(t, sample())

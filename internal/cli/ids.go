@@ -23,7 +23,7 @@ func (j *job) checkIDs(r *report.Report, account, token string) error {
 		if account == token {
 			problem = source + " has the API token in the place of the account's id"
 		}
-		return &usageError{problem, "the id stands in the dashboard's address; wrangler whoami shows it, too"}
+		return &usageError{problem, "the id is in the dashboard's address; wrangler whoami shows it, too"}
 	}
 	if id := j.target.Database.ID; id != "" {
 		if err := d1.CheckDatabaseID(id); err != nil {
@@ -41,7 +41,8 @@ func (j *job) checkIDs(r *report.Report, account, token string) error {
 	}
 	if version := j.settings["worker-version"]; version != "" {
 		if err := d1.CheckVersion(version); err != nil {
-			return &usageError{hide(err.Error()), "wrangler versions list shows them; without --worker-version the one that the journal recorded is taken"}
+			return &usageError{hide(err.Error()),
+				"wrangler versions list shows them; without --worker-version the one that the journal recorded is taken"}
 		}
 	}
 	return nil

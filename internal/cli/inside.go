@@ -35,7 +35,8 @@ func (j *job) within(option, path string) (string, error) {
 	}
 	rel, err := filepath.Rel(root, full)
 	if err != nil || !filepath.IsLocal(rel) {
-		return "", &usageError{fmt.Sprintf("%s %q lies outside of the workspace %s", option, path, workspace), "paths in an action are relative to the repository; files elsewhere are lost when the container ends"}
+		return "", &usageError{fmt.Sprintf("%s %q lies outside of the workspace %s", option, path, workspace),
+			"paths in an action are relative to the repository; files elsewhere are lost when the container ends"}
 	}
 	return rel, nil
 }

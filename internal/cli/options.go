@@ -144,7 +144,8 @@ func parseFlags(command string, args []string) (given settings, rest []string, e
 		return nil, nil, pflag.ErrHelp
 	}
 	if address, ok := given["api-address"]; ok && strings.TrimSpace(address) == "" { // an unset variable of a script must not choose
-		return given, nil, &usageError{"--api-address is empty", "leave it out for Cloudflare's own API, or name one like https://api.example.com/client/v4"}
+		return given, nil, &usageError{"--api-address is empty",
+			"leave it out for Cloudflare's own API, or name one like https://api.example.com/client/v4"}
 	}
 	for name := range given {
 		if o := lookup(name); !o.appliesTo(command) {

@@ -44,7 +44,7 @@ func (o outputs) set(r report.Report, values ...report.Output) (code int) {
 			return r.ExitCode // the others would fail alike
 		}
 		failed := report.Report{Command: o.mode, Public: true, ExitCode: exitFailed,
-			Err: lostOutputs(err, whatWasDone(r), "later steps know nothing of this one: put the file right, and do by hand what they would have done")}
+			Err: lostOutputs(err, whatWasDone(r), "later steps know nothing of this one: correct that, and do by hand what they would have done")}
 		o.runner.Print(report.Error(failed, false))
 		o.runner.Annotate(annotations(failed)...)
 		return failed.ExitCode
@@ -52,7 +52,7 @@ func (o outputs) set(r report.Report, values ...report.Output) (code int) {
 	return r.ExitCode
 }
 
-const runAgain = "put it right, then run again: without outputs later steps would not know what was done"
+const runAgain = "correct that, then run again: without outputs later steps would not know what was done"
 
 // lostOutputs is the error of outputs that can't be set.
 func lostOutputs(err error, state, next string) error {

@@ -27,22 +27,31 @@ func (j *job) noToken() error {
 	switch {
 	case !j.inAction:
 		return &usageError{fmt.Sprintf("the environment %q is remote and needs an API token", environment),
-			"set CLOUDFLARE_API_TOKEN (in the action: the input api-token) to a token with the permission Account > D1 > Edit; for status Read is enough"}
+			"set CLOUDFLARE_API_TOKEN (in the action: the input api-token) to a token with the permission Account > D1 > Edit; " +
+				"for status Read is enough"}
 	case j.event.NoSecrets:
-		return &usageError{fmt.Sprintf("the environment %q is remote, and GitHub gives no secrets to a run of a fork or of Dependabot", environment),
-			"use mode: status here, which then checks what can be checked without the database, and run " + j.command + " on a push"}
+		return &usageError{
+			fmt.Sprintf("the environment %q is remote, and GitHub gives no secrets to a run of a fork or of Dependabot", environment),
+			"use mode: status here, which then checks what can be checked without the database, and run " + j.command + " on a push",
+		}
 	}
-	return &usageError{fmt.Sprintf("the environment %q is remote, and the input api-token is empty: a secret is missing, or this job does not see it", environment),
-		fmt.Sprintf("pass api-token: ${{ secrets.CLOUDFLARE_API_TOKEN }}; a job without \"environment:\" gets the repository's secret, a token that may read: gh secret set CLOUDFLARE_API_TOKEN; "+
+	return &usageError{
+		fmt.Sprintf("the environment %q is remote, and the input api-token is empty: a secret is missing, or this job does not see it", environment),
+		fmt.Sprintf("pass api-token: ${{ secrets.CLOUDFLARE_API_TOKEN }}; a job without \"environment:\" gets the repository's secret, "+
+			"a token that may read: gh secret set CLOUDFLARE_API_TOKEN; "+
 			"a job with \"environment: NAME\" gets that environment's, a token that may write: gh secret set CLOUDFLARE_API_TOKEN --env %s; "+
-			"a job that names no environment does not see an environment's secret; without any, status can do with offline: true", shellescape.Quote(environment))}
+			"a job that names no environment does not see an environment's secret; to check pull requests without any: offline: true",
+			shellescape.Quote(environment)),
+	}
 }
 
 // noAccount says where the account's id belongs.
 func (j *job) noAccount() error {
 	if !j.inAction {
-		return &usageError{"no account id", "set CLOUDFLARE_ACCOUNT_ID, account_id in the configuration, or --account-id; it stands in the dashboard's address"}
+		return &usageError{"no account id",
+			"set CLOUDFLARE_ACCOUNT_ID, account_id in the configuration, or --account-id; it is in the dashboard's address"}
 	}
 	return &usageError{"no account id: the input account-id is empty, and the configuration has no account_id",
-		"set the variable, gh variable set CLOUDFLARE_ACCOUNT_ID --body followed by the 32 hexadecimal digits in the dashboard's address, and pass it: account-id: ${{ vars.CLOUDFLARE_ACCOUNT_ID }}; or add account_id to the configuration"}
+		"set the variable: gh variable set CLOUDFLARE_ACCOUNT_ID (it asks for the value: the 32 hexadecimal digits in the dashboard's address), " +
+			"and pass it: account-id: ${{ vars.CLOUDFLARE_ACCOUNT_ID }}; or add account_id to the configuration"}
 }

@@ -101,7 +101,12 @@ func (m *team) do(workflow string, run githubtest.Run) githubtest.Results {
 	run.Repository, run.Source, run.ActionSource, run.Dir = cmp.Or(run.Repository, githubtest.Repository), m.source, m.action, m.t.TempDir()
 	run.Secrets = map[string]string{"CLOUDFLARE_API_TOKEN": d1test.Token, "GITHUB_TOKEN": githubtest.RunnerToken}
 	run.Vars, run.APIURL, run.RunID, run.Environ = m.vars, m.hub.API(), fmt.Sprint(m.runs), m.environ()
-	run.Action = func(ctx context.Context, call githubtest.Call) int { return act(m.t, ctx, m.cloud, call) }
+	run.Action = func(ctx context.Context, call githubtest.Call) int {
+		if call.Getenv("INPUT_API-ADDRESS") == "" { // a workflow that does not name the stand-in
+			call.Env = append(call.Env, "INPUT_API-ADDRESS="+m.cloud.URL)
+		}
+		return act(m.t, ctx, m.cloud, call)
+	}
 	w, err := githubtest.Load(filepath.Join(m.source, ".github/workflows", workflow))
 	if err != nil {
 		m.t.Fatal(err)

@@ -127,7 +127,7 @@ func (r *Runner) Event() Event {
 	return e
 }
 
-// payload reads the event file. named tells whether a pull request is anywhere in it.
+// payload reads the event file. named reports whether a pull request is anywhere in it.
 func (r *Runner) payload() (p payload, named, readable bool) {
 	data, err := os.ReadFile(r.getenv("GITHUB_EVENT_PATH"))
 	var all map[string]any
@@ -143,8 +143,8 @@ type rule int
 const (
 	always  rule = iota // it is, or may be about any commit
 	unless              // it may be, unless its payload shows that it is not
-	message             // if the payload, in which somebody can write what he likes, names one; or can't be read
-	ours                // the files are the default branch's, or of somebody who may push, unless the payload names one all the same
+	message             // if the payload, which has whatever its sender wrote into it, names one or can't be read
+	ours                // the files are the default branch's, or of someone who may push, unless the payload names one all the same
 )
 
 // rules are GitHub's events. An event that is not here counts as a pull request's.
@@ -194,11 +194,11 @@ var commits = map[string]bool{"check_run": true, "check_suite": true, "deploymen
 var ofTheHead = map[string]bool{"pull_request": true, "pull_request_review": true, "pull_request_review_comment": true}
 
 // dependabot is who starts runs that get no secrets of Actions, whatever the event; a run that
-// somebody starts again counts as its, too
+// someone starts again counts as its, too
 // (https://docs.github.com/code-security/dependabot/troubleshooting-dependabot/troubleshooting-dependabot-on-github-actions).
 const dependabot = "dependabot[bot]"
 
-// fromPullRequest tells whether a pull request started the run, or may have.
+// fromPullRequest reports whether a pull request started the run, or may have.
 func fromPullRequest(e Event, p payload, named, readable bool) bool {
 	switch rules[e.Name] { // always for those that are not in it
 	case unless:
@@ -216,7 +216,7 @@ func fromPullRequest(e Event, p payload, named, readable bool) bool {
 	return e.Name != ""
 }
 
-// namesPullRequest tells whether a value has a pull request somewhere in it.
+// namesPullRequest reports whether a value has a pull request somewhere in it.
 func namesPullRequest(value any) bool {
 	switch v := value.(type) {
 	case map[string]any:
