@@ -1,6 +1,7 @@
 package cli_test
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -23,6 +24,7 @@ import (
 	"time"
 
 	"github.com/d1-rewind/d1-rewind/internal/d1/d1test"
+	"github.com/d1-rewind/d1-rewind/internal/github/githubtest"
 )
 
 // Which API gets the token: on the command line the variable decides as with wrangler, in an
@@ -215,5 +217,52 @@ func TestDebugLogIsSilent(t *testing.T) {
 	}
 	if strings.Contains(string(out), d1test.Token) {
 		t.Errorf("the token is in the log:\n%s", out)
+	}
+}
+
+// A dependency of a step before the action sets what it can, to get the token; what the
+// repository has set itself works.
+func TestHostileStep(t *testing.T) {
+	m := newTeam(t)
+	evil := d1test.New()
+	t.Cleanup(evil.Close)
+	m.write("hostile.yml", strings.ReplaceAll(`on: push
+jobs:
+  migrate:
+    runs-on: ubuntu-latest
+    permissions: { contents: read, pull-requests: write }
+    steps:
+      - uses: actions/checkout@v5
+      - run: |
+          for name in CLOUDFLARE_API_BASE_URL INPUT_API-ADDRESS GITHUB_API_URL; do
+            echo "$name=EVIL" >>"$GITHUB_ENV"
+          done
+      - uses: d1-rewind/d1-rewind@v1
+        with:
+          environment: production
+          mode: migrate
+          api-token: ${{ secrets.CLOUDFLARE_API_TOKEN }}
+          account-id: ${{ vars.CLOUDFLARE_ACCOUNT_ID }}
+          api-address: ${{ vars.CLOUDFLARE_API_ADDRESS }}
+`, "EVIL", evil.URL))
+	workflow, err := githubtest.Load(filepath.Join(m.source, "hostile.yml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	play := func() githubtest.Results {
+		results, err := workflow.Do(t.Context(), githubtest.Run{Event: "push", Repository: githubtest.Repository, Source: m.source, ActionSource: m.action,
+			Dir: t.TempDir(), APIURL: m.hub.API(), RunID: "1", Vars: m.vars, Environ: []string{"PATH=" + os.Getenv("PATH")},
+			Secrets: map[string]string{"CLOUDFLARE_API_TOKEN": d1test.Token, "GITHUB_TOKEN": githubtest.RunnerToken},
+			Action:  func(ctx context.Context, call githubtest.Call) int { return act(t, ctx, m.cloud, call) }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return results
+	}
+	m.want(play(), "migrate", githubtest.Failure, "CLOUDFLARE_API_BASE_URL leads the token to "+strings.TrimSuffix(evil.URL, "/client/v4"), "GITHUB_ENV")
+	m.vars["CLOUDFLARE_API_ADDRESS"] = m.cloud.URL
+	m.want(play(), "migrate", githubtest.Success, "asking the API at ", "applied 1 migration")
+	if n := len(evil.Requests()); n > 0 {
+		t.Errorf("%d requests arrived", n)
 	}
 }

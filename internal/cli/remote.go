@@ -102,13 +102,14 @@ func (j *job) guardPullRequest() error {
 	if !writing[j.command] || harmless || !j.event.FromPullRequest || j.settings.on("allow-pull-request") {
 		return nil
 	}
-	event := "event " + j.event.Name
+	p := &migration.Problem{Kind: migration.Refused, State: "nothing was contacted or written",
+		Err:  fmt.Errorf("%s writes to a remote database, and this run belongs to a pull request, or may (event %s)", j.command, j.event.Name),
+		Next: "use mode: status here and migrate on push; allow-pull-request: true is for a database that belongs to the pull request"}
 	if j.event.Name == "" {
-		event = "GITHUB_EVENT_NAME is not set"
+		p.Err = fmt.Errorf("%s writes to a remote database, and nothing says what started this run: it may belong to a pull request", j.command)
+		p.Next = "let a workflow run it, on a push or by hand: the runner sets GITHUB_EVENT_NAME"
 	}
-	return &migration.Problem{Kind: migration.Refused, Err: fmt.Errorf("%s writes to a remote database, and this run belongs to a pull request, or may (%s)", j.command, event),
-		State: "nothing was contacted or written",
-		Next:  "use mode: status here and migrate on push; allow-pull-request: true is for a database that belongs to the pull request"}
+	return p
 }
 
 // confirmed guards the restore of a remote database: its name has to be given, or typed at
