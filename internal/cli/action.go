@@ -26,7 +26,8 @@ func isAction(getenv func(string) string) bool {
 var modes = []string{"migrate", "status", "restore", "baseline", "backup"}
 
 // runAction is the GitHub Action: options come from inputs, results go to outputs, the
-// log, annotations and the job summary. No failure to report changes the exit code.
+// log, annotations and the job summary. No failure to report changes the exit code, except
+// an output that is lost by a mode that writes.
 func runAction(ctx context.Context, p Process) int {
 	runner := github.New(p.Getenv, p.Stdout)
 	given := settings{}
@@ -55,7 +56,7 @@ func runAction(ctx context.Context, p Process) int {
 	}
 	dropped, untrusted := trustOwnCertificates(p)
 	for _, name := range dropped {
-		runner.Print(name + " has no effect in an action: whoever sets it could read the token; the certificates of the image are trusted\n")
+		runner.Print(name + " has no effect in an action: any step can set it, and would read the token; the certificates of the image are trusted\n")
 	}
 	r := report.Report{Command: mode, Environment: given["environment"]}
 	var (
