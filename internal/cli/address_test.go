@@ -249,6 +249,7 @@ jobs:
 	if err != nil {
 		t.Fatal(err)
 	}
+	m.vars["CLOUDFLARE_API_ADDRESS"] = "" // as in every other repository
 	play := func() githubtest.Results {
 		results, err := workflow.Do(t.Context(), githubtest.Run{Event: "push", Repository: githubtest.Repository, Source: m.source, ActionSource: m.action,
 			Dir: t.TempDir(), APIURL: m.hub.API(), RunID: "1", Vars: m.vars, Environ: []string{"PATH=" + os.Getenv("PATH")},

