@@ -124,7 +124,7 @@ func runCommand(ctx context.Context, p Process) int {
 		fmt.Fprint(p.Stdout, text)
 		return exitDone
 	}
-	title, err := operands(name, rest, given)
+	title, chosenBy, err := operands(name, rest, given, p.Getenv)
 	r := report.Report{Command: name, Environment: given["environment"], Err: err}
 	if err != nil {
 		return out.finish(ctx, r, given)
@@ -135,7 +135,7 @@ func runCommand(ctx context.Context, p Process) int {
 		return out.finish(ctx, r, given)
 	}
 	progress, done := out.progress(all)
-	j := &job{p: p, command: name, title: title, given: given, settings: all, read: out.reader(), progress: progress}
+	j := &job{p: p, command: name, title: title, chosenBy: chosenBy, given: given, settings: all, read: out.reader(), progress: progress}
 	if p.Getenv("GITHUB_ACTIONS") == "true" { // a step's "run:"
 		j.event = eventOf(github.New(p.Getenv, io.Discard))
 	}
@@ -156,10 +156,12 @@ func runCommand(ctx context.Context, p Process) int {
 
 // operands takes what stands behind a command without a flag: for create the name of the
 // migration, for the others the environment, which is local unless a flag or this says another.
-func operands(command string, rest []string, given settings) (title string, err error) {
+// As in wrangler the variable CLOUDFLARE_ENV chooses the environment where nothing else does, but
+// never a remote database; chosenBy is its name then.
+func operands(command string, rest []string, given settings, getenv func(string) string) (title, chosenBy string, err error) {
 	if command == "create" {
 		if len(rest) != 1 {
-			return "", &usageError{"create takes the name of the migration", "for example: d1-rewind create add_users"}
+			return "", "", &usageError{"create takes the name of the migration", "for example: d1-rewind create add_users"}
 		}
 		title, rest = rest[0], nil
 	}
@@ -173,14 +175,19 @@ func operands(command string, rest []string, given settings) (title string, err 
 		environment, named = rest[0], true
 	}
 	switch {
+	case !named && getenv(environmentVariable) != "":
+		environment, chosenBy = "local:"+getenv(environmentVariable), environmentVariable
 	case !named:
 		environment = "local"
 	case environment == "" && err == nil: // an unset variable of a script must not mean local
 		err = &usageError{"the environment is empty", "name it: local, production, or one of the configuration"}
 	}
 	given["environment"] = environment
-	return title, err
+	return title, chosenBy, err
 }
+
+// environmentVariable is wrangler's (getCloudflareEnv).
+const environmentVariable = "CLOUDFLARE_ENV"
 
 // settled gives a report whose command never reached the engine its status and words.
 func settled(r report.Report) report.Report {

@@ -15,6 +15,7 @@ import (
 	"github.com/d1-rewind/d1-rewind/internal/d1"
 	"github.com/d1-rewind/d1-rewind/internal/migration"
 	"github.com/d1-rewind/d1-rewind/internal/report"
+	"github.com/d1-rewind/d1-rewind/internal/wrangler"
 )
 
 // The commands in this file are those that reports and messages print: complete, so that
@@ -207,6 +208,26 @@ func ownCommand(p Process, command string, given settings, environment string, e
 		}
 	}
 	return shellescape.QuoteCommand(words)
+}
+
+// instead is the command that works on what was meant, with all that the user said otherwise.
+func (j *job) instead(meant wrangler.Selection) string {
+	words := append(programWords(j.p), j.command)
+	if j.command == "create" {
+		words = append(words, j.title, "--environment")
+	}
+	words = append(words, meant.Environment)
+	for _, o := range options {
+		value, given := j.given[o.name]
+		switch {
+		case o.name == "environment" || o.name == "database-id" || o.name == "database" || !given:
+		case o.isSwitch():
+			words = append(words, "--"+o.name+"="+value)
+		default:
+			words = append(words, "--"+o.name, value)
+		}
+	}
+	return shellescape.QuoteCommand(append(words, "--database", meant.Database))
 }
 
 // programWords is how the person called the program, so that the command pastes as it is:

@@ -36,8 +36,11 @@ type job struct {
 	progress   func(string)
 	onBookmark func(migration.Bookmark) error
 
+	chosenBy    string // the environment variable that names the environment, "" if the user did
 	target      wrangler.Target
-	configFile  string // "" without one
+	configFile  string // as it is shown; "" without one
+	configDir   string // where it is, or where it was looked for
+	stateFile   string // a local database's, as it is shown
 	environment migration.Environment
 	dump        func(context.Context, io.Writer) error
 	database    *sqlite.Database // a local environment's
@@ -134,74 +137,123 @@ func (j *job) wire(ctx context.Context, r *report.Report) error {
 	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
 		return &usageError{fmt.Sprintf("there is no directory %q", dir), "check --working-directory"}
 	}
-	path := s["config"]
-	if path == "" {
-		found, err := wrangler.Find(dir)
-		if err != nil {
-			return configuration(err)
-		}
-		path = found
+	path, err := j.findConfig(r, dir)
+	if err != nil {
+		return err
 	}
 	var config *wrangler.Config
 	if path != "" {
 		if err := j.inside("config", path); err != nil {
 			return err
 		}
-		var err error
+		j.configFile = shown(path)
+		r.Config = j.configFile
 		if config, err = wrangler.Load(path); err != nil {
 			return configuration(err)
 		}
-		dir, j.configFile = filepath.Dir(path), shown(path)
-		r.Config = j.configFile
+		dir = filepath.Dir(path)
 	}
-	var err error
-	j.target, err = wrangler.Resolve(config, wrangler.Selection{Environment: s["environment"], Database: s["database"], DatabaseID: s["database-id"]})
-	if err != nil {
-		return configuration(err)
+	j.configDir = dir
+	selection := wrangler.Selection{Environment: s["environment"], Database: s["database"], DatabaseID: s["database-id"], Variable: j.chosenBy}
+	if j.target, err = wrangler.Resolve(config, selection); err != nil {
+		return j.unresolved(err)
 	}
 	db := j.target.Database
 	r.DatabaseName, r.DatabaseID = cmp.Or(db.Name, db.Binding), db.ID
-	if j.target.Mismatch != "" {
-		r.Warnings = append(r.Warnings, j.target.Mismatch)
+	for _, warning := range []string{j.target.Shadowed, j.target.Mismatch} {
+		if warning != "" {
+			r.Warnings = append(r.Warnings, warning)
+		}
 	}
 	if j.target.Local {
-		err = j.wireLocal(r, dir)
+		err = j.wireLocal(r)
 	} else {
 		err = j.wireRemote(ctx, r)
 	}
 	if err != nil {
 		return err
 	}
-	return j.wireEngine(r, dir)
+	return j.wireEngine(r)
 }
 
-// wireLocal opens the file of wrangler dev; configDir is where the configuration is.
-func (j *job) wireLocal(r *report.Report, configDir string) error {
+// findConfig returns the configuration that is given or found from dir, "" if there is none. One
+// above dir is named from the working directory, so that everything in its project is.
+func (j *job) findConfig(r *report.Report, dir string) (string, error) {
+	if given := j.settings["config"]; given != "" {
+		return given, nil
+	}
+	found, err := wrangler.Find(dir, j.checkout())
+	if err != nil {
+		return "", configuration(err)
+	}
+	other := shown(fromHere(found.Other))
+	switch {
+	case found.Path == "" && found.Other != "" && j.settings["database-id"] == "":
+		return "", &usageError{fmt.Sprintf("there is no wrangler configuration, only %s, which wrangler's d1 commands do not read", other),
+			"add a wrangler.jsonc with d1_databases, pass the file that has them with --config, or pass --database-id"}
+	case found.Path != "" && found.Other != "":
+		r.Warnings = append(r.Warnings, fmt.Sprintf("%s is nearer, but as wrangler's d1 commands this reads %s", other, shown(fromHere(found.Path))))
+	}
+	if found.Nearer != "" {
+		r.Warnings = append(r.Warnings, fmt.Sprintf("%s is nearer, but wrangler reads %s first, whose name goes before; --config chooses", shown(fromHere(found.Nearer)), shown(fromHere(found.Path))))
+	}
+	return fromHere(found.Path), nil
+}
+
+// checkout is the directory above which no configuration is looked for: the workspace of a run on
+// GitHub, if dir lies in it.
+func (j *job) checkout() string {
+	if info, err := os.Stat(j.event.Workspace); err != nil || !info.IsDir() {
+		return ""
+	}
+	return j.event.Workspace
+}
+
+// unresolved turns an error of wrangler.Resolve into one of usage. Where a database was named in
+// the place of an environment, the command that was meant is what to do next.
+func (j *job) unresolved(err error) error {
+	c, ok := errors.AsType[*wrangler.ConfigError](err)
+	if !ok || c.Instead == nil {
+		return configuration(err)
+	}
+	next := "that is a database: "
+	if j.inAction {
+		next += fmt.Sprintf("set the inputs environment: %s and database: %s", c.Instead.Environment, c.Instead.Database)
+	} else {
+		next += j.instead(*c.Instead)
+	}
+	return &usageError{fmt.Sprintf("there is no environment %q", j.settings["environment"]), next}
+}
+
+// wireLocal opens the file of wrangler dev.
+func (j *job) wireLocal(r *report.Report) error {
 	s := j.settings
 	if s.on("rollback-worker") || s["worker-version"] != "" {
 		return &usageError{"a local environment has no deployed Worker to roll back", "leave out rollback-worker and worker-version"}
 	}
-	state := cmp.Or(s["persist-to"], filepath.Join(configDir, ".wrangler", "state"))
+	state := cmp.Or(s["persist-to"], filepath.Join(j.configDir, ".wrangler", "state"))
 	if err := j.inside("persist-to", state); err != nil {
 		return err
 	}
+	name := wrangler.StateFile(j.target.Database.Identifier())
+	r.File = shown(filepath.Join(wrangler.StateDir(state), name))
 	state, err := filepath.Abs(state)
 	if err != nil {
 		return err
 	}
 	limit, _ := parseSize("time-travel-limit", s["time-travel-limit"]) // resolve has checked it
-	file := filepath.Join(wrangler.StateDir(state), wrangler.StateFile(j.target.Database.Identifier()))
+	file := filepath.Join(wrangler.StateDir(state), name)
 	if err := j.insideState(state, file); err != nil {
 		return err
 	}
-	r.File = relative(file)
+	j.stateFile = r.File
 	j.database = sqlite.Open(file, sqlite.Options{Display: r.File, Copies: filepath.Join(state, "d1-rewind"), Limit: limit, Now: j.p.Now, Progress: j.progress})
 	j.environment, j.dump = j.database, j.database.Dump
 	return nil
 }
 
 // wireEngine finds the migrations directory and makes the engine that works on it.
-func (j *job) wireEngine(r *report.Report, configDir string) error {
+func (j *job) wireEngine(r *report.Report) error {
 	s, db := j.settings, j.target.Database
 	directory, pattern, err := db.Migrations()
 	if err != nil {
@@ -212,8 +264,8 @@ func (j *job) wireEngine(r *report.Report, configDir string) error {
 		if db.MigrationsPattern == "" {
 			pattern = "*.sql"
 		}
-	} else {
-		directory = filepath.Join(configDir, filepath.FromSlash(directory))
+	} else if directory = filepath.FromSlash(directory); !filepath.IsAbs(directory) {
+		directory = filepath.Join(j.configDir, directory)
 	}
 	files, err := j.files(directory)
 	if err != nil {
@@ -486,7 +538,7 @@ func (j *job) doctor(ctx context.Context) []report.Check {
 
 func (j *job) doctorLocal(ctx context.Context, add func(name, detail string, err error)) {
 	_, err := os.Stat(j.database.Path())
-	detail := relative(j.database.Path())
+	detail := j.stateFile
 	if errors.Is(err, fs.ErrNotExist) {
 		detail, err = detail+" does not exist yet; migrate creates it", nil
 	} else if err == nil {
@@ -503,9 +555,33 @@ func (j *job) doctorLocal(ctx context.Context, add func(name, detail string, err
 // configuration turns an error of the configuration into one of usage, hint included.
 func configuration(err error) error {
 	if c, ok := errors.AsType[*wrangler.ConfigError](err); ok {
-		return &usageError{c.Error(), c.Hint}
+		here := *c
+		if here.Path != "" {
+			here.Path = shown(c.Path)
+		}
+		return &usageError{here.Error(), c.Hint}
 	}
 	return &usageError{err.Error(), "check the wrangler configuration"}
+}
+
+// fromHere is the path of a file that was looked for, relative to the working directory, so
+// that a terminal can open it; "" stays "".
+func fromHere(path string) string {
+	if !filepath.IsAbs(path) {
+		return path
+	}
+	here, err := os.Getwd()
+	if err != nil {
+		return path
+	}
+	if here, err = filepath.EvalSymlinks(here); err != nil { // ".." leads up from there
+		return path
+	}
+	rel, err := filepath.Rel(here, path)
+	if err != nil {
+		return path
+	}
+	return rel
 }
 
 // shown is path as outputs name it: relative to the repository where it is absolute.
@@ -523,7 +599,7 @@ func relative(path string) string {
 		return path
 	}
 	rel, err := filepath.Rel(here, path)
-	if err != nil || strings.HasPrefix(rel, "..") {
+	if err != nil || !filepath.IsLocal(rel) {
 		return path
 	}
 	return filepath.ToSlash(rel)

@@ -71,6 +71,10 @@ func (j *job) wireRemote(ctx context.Context, r *report.Report) error {
 		}
 		switch len(found) {
 		case 0:
+			if db.Provisioned {
+				return unnamed("wrangler deploy creates it; if the database has another name, add database_name or database_id to the configuration",
+					"account %s has no database named %q, which is the one that wrangler makes for the binding %q without database_id and database_name", account, db.Name, db.Binding)
+			}
 			return unnamed("create it (wrangler d1 create), or check database_name and the account", "account %s has no database named %q", account, db.Name)
 		case 1:
 			db.ID, r.DatabaseID = found[0].ID, found[0].ID

@@ -20,10 +20,10 @@ type Report struct {
 	Environment  string
 	DatabaseName string
 	DatabaseID   string
+	Config       string // the configuration, as it is named to the user; "" if there is none
+	TokenSource  string // the .env file that the API token comes from, as it is named to the user; "" if it is from elsewhere
 	File         string // the local database's file, relative to the working directory
 	Directory    string // the migrations directory, as it is named to the user
-	Config       string // the configuration file, as it is named to the user; "" without one
-	TokenSource  string // the .env file that the API token came from; "" if it came from elsewhere
 	Result       migration.Result
 	Info         *migration.Info
 	Checks       []Check   // doctor

@@ -12,7 +12,6 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
-	"os"
 	"path"
 	"path/filepath"
 	"slices"
@@ -42,6 +41,7 @@ type Environment struct {
 	Name      string // of the Worker; "" if there is none
 	AccountID string
 	Databases []Database // d1_databases; nil if the key is missing
+	Previews  []Database // previews.d1_databases, which wrangler's d1 commands do not read
 }
 
 // Database is one entry of d1_databases, with "" for the keys that it does not have
@@ -54,6 +54,7 @@ type Database struct {
 	MigrationsDir     string // migrations_dir
 	MigrationsTable   string // migrations_table
 	MigrationsPattern string // migrations_pattern
+	Provisioned       bool   // it has neither id nor name, and Name is the one that "wrangler deploy" gives it
 }
 
 // ConfigError is a fault in the configuration, or a choice that it does not have.
@@ -62,43 +63,30 @@ type ConfigError struct {
 	Line    int    // 1-based, 0 if unknown
 	Problem string
 	Hint    string // what to do next, one sentence; may be ""
+	// Instead is what was probably meant, where an unknown environment has the name of a
+	// database; nil otherwise.
+	Instead *Selection
 }
 
-// Error returns the problem behind the base name of the file and, if known, the line.
+// Error returns the problem after the file and, if known, the line.
 func (e *ConfigError) Error() string {
 	switch {
 	case e.Path != "" && e.Line > 0:
-		return fmt.Sprintf("%s:%d: %s", filepath.Base(e.Path), e.Line, e.Problem)
+		return fmt.Sprintf("%s:%d: %s", filepath.ToSlash(e.Path), e.Line, e.Problem)
 	case e.Path != "":
-		return fmt.Sprintf("%s: %s", filepath.Base(e.Path), e.Problem)
+		return fmt.Sprintf("%s: %s", filepath.ToSlash(e.Path), e.Problem)
 	default:
 		return e.Problem
 	}
 }
 
-// Find returns the path of the configuration file in dir, in wrangler's order of
-// preference (findWranglerConfig), and "" if there is none. Unlike wrangler it does not go
-// on in the parent directories. A directory that can't be read is a *ConfigError.
-func Find(dir string) (string, error) {
-	for _, name := range []string{"wrangler.json", "wrangler.jsonc", "wrangler.toml"} {
-		file := filepath.Join(dir, name)
-		info, err := os.Stat(file)
-		switch {
-		case err == nil && !info.IsDir():
-			return file, nil
-		case err != nil && !errors.Is(err, fs.ErrNotExist):
-			return "", &ConfigError{Path: file, Problem: "can't be read: " + cause(err), Hint: "check that the directory can be read"}
-		}
-	}
-	return "", nil
-}
-
 // Load reads a configuration: TOML if the name ends in .toml, otherwise JSON with comments
 // and trailing commas, which wrangler takes in .json too (parseRawConfigFile, parseJSONC).
 // Keys that D1 does not need are ignored. Errors are *ConfigErrors; those about syntax, and
-// in JSON those about wrong types, have the line.
+// in JSON those about wrong types, have the line. Files larger than 1 MiB and brackets that
+// nest deeper than 500 levels are errors.
 func Load(file string) (*Config, error) {
-	data, err := os.ReadFile(file)
+	data, err := readFile(file)
 	if err != nil {
 		return nil, &ConfigError{Path: file, Problem: "can't be read: " + cause(err), Hint: "check --config"}
 	}
@@ -108,9 +96,13 @@ func Load(file string) (*Config, error) {
 	}
 	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
 
+	isTOML := filepath.Ext(file) == ".toml"
+	if line := tooDeep(data, isTOML); line > 0 {
+		return nil, &ConfigError{Path: file, Line: line, Problem: fmt.Sprintf("is nested more than %d levels deep", maxDepth), Hint: "check --config: this is no configuration of wrangler"}
+	}
 	d := decoder{path: file, line: func([]string) int { return 0 }}
 	var root any
-	if filepath.Ext(file) == ".toml" {
+	if isTOML {
 		table := map[string]any{}
 		err = toml.Unmarshal(data, &table)
 		root = table
@@ -218,24 +210,33 @@ func (d *decoder) environment(key []string, object map[string]any) (e Environmen
 	if e.AccountID, err = d.text(key, object, "account_id"); err != nil {
 		return e, err
 	}
+	if previews, ok := object["previews"].(map[string]any); ok {
+		e.Previews, _ = d.databases(at(key, "previews"), previews) // it only makes messages better
+	}
+	e.Databases, err = d.databases(key, object)
+	return e, err
+}
+
+// databases returns the entries of d1_databases, nil if object has no such key.
+func (d *decoder) databases(key []string, object map[string]any) ([]Database, error) {
 	value, ok := object["d1_databases"]
 	if !ok {
-		return e, nil
+		return nil, nil
 	}
 	key = at(key, "d1_databases")
 	entries, ok := value.([]any)
 	if !ok {
-		return e, d.wrongType(key, value, "an array")
+		return nil, d.wrongType(key, value, "an array")
 	}
-	e.Databases = make([]Database, 0, len(entries))
+	databases := make([]Database, 0, len(entries))
 	for i, entry := range entries {
 		db, err := d.database(at(key, fmt.Sprint(i)), entry)
 		if err != nil {
-			return e, err
+			return nil, err
 		}
-		e.Databases = append(e.Databases, db)
+		databases = append(databases, db)
 	}
-	return e, nil
+	return databases, nil
 }
 
 func (d *decoder) database(key []string, entry any) (db Database, err error) {
@@ -365,8 +366,8 @@ func (d Database) Identifier() string {
 	}
 }
 
-// Migrations returns the migrations directory, relative to the configuration's, and the
-// pattern of its files, relative to the migrations directory; both with forward slashes.
+// Migrations returns the migrations directory, absolute or relative to the configuration's,
+// and the pattern of its files, relative to the migrations directory; both with forward slashes.
 // The pattern is "*.sql" unless configured. As in wrangler (resolveMigrationsConfig,
 // normalizeRelativePath) a migrations_pattern needs a migrations_dir and has to begin with
 // it: otherwise the error is a *ConfigError, without a path because d does not know it.

@@ -101,56 +101,17 @@ func checkError(t testing.TB, err error, want string) *wrangler.ConfigError {
 	if !errors.As(err, &e) {
 		t.Fatalf("error is %T (%v), want *ConfigError", err, err)
 	}
-	if got := err.Error(); got != want {
+	got := err.Error()
+	if e.Path != "" { // which lies in a directory of the test
+		got = strings.TrimPrefix(got, filepath.ToSlash(filepath.Dir(e.Path))+"/")
+	}
+	if got != want {
 		t.Errorf("error (-want +got):\n%s", cmp.Diff(want, got))
 	}
 	if e.Hint == "" || strings.HasSuffix(e.Problem, ".") || strings.HasSuffix(e.Hint, ".") && !strings.HasSuffix(e.Hint, "…") {
 		t.Errorf("problem %q, hint %q: want a hint, and no full stops", e.Problem, e.Hint)
 	}
 	return e
-}
-
-func TestFind(t *testing.T) {
-	t.Parallel()
-	cases := []struct {
-		name  string
-		files []string
-		dirs  []string
-		want  string
-	}{
-		{name: "none", files: []string{"package.json"}},
-		{name: "json_first", files: []string{"wrangler.toml", "wrangler.jsonc", "wrangler.json"}, want: "wrangler.json"},
-		{name: "jsonc_before_toml", files: []string{"wrangler.toml", "wrangler.jsonc"}, want: "wrangler.jsonc"},
-		{name: "toml", files: []string{"wrangler.toml"}, want: "wrangler.toml"},
-		{name: "directory_is_no_configuration", dirs: []string{"wrangler.json"}, files: []string{"wrangler.toml"}, want: "wrangler.toml"},
-	}
-	for _, tc := range cases {
-		t.Run(tc.name, func(t *testing.T) {
-			t.Parallel()
-			dir := t.TempDir()
-			for _, name := range tc.files {
-				if err := os.WriteFile(filepath.Join(dir, name), nil, 0o600); err != nil {
-					t.Fatal(err)
-				}
-			}
-			for _, name := range tc.dirs {
-				if err := os.Mkdir(filepath.Join(dir, name), 0o700); err != nil {
-					t.Fatal(err)
-				}
-			}
-			got, err := wrangler.Find(dir)
-			if err != nil {
-				t.Fatal(err)
-			}
-			want := tc.want
-			if want != "" {
-				want = filepath.Join(dir, want)
-			}
-			if got != want {
-				t.Errorf("Find() = %q, want %q", got, want)
-			}
-		})
-	}
 }
 
 func TestLoad(t *testing.T) {
@@ -308,6 +269,11 @@ func TestResolve(t *testing.T) {
 		{"id_and_name_disagree", wrangler.Selection{Environment: "staging", Database: "shop-staging", DatabaseID: "id-logs"},
 			wrangler.Target{Section: "staging", Database: logs, Worker: "shop-staging", AccountID: "acc-top",
 				Mismatch: `the id "id-logs" belongs to "LOGS" (name "logs-staging", id "id-logs"), not to "shop-staging"; the id wins`}},
+		{"name_by_which_wrangler_provisions", wrangler.Selection{Environment: "staging", Database: "NEW"},
+			wrangler.Target{Section: "staging", Database: wrangler.Database{Binding: "NEW", Name: "shop-staging-new", Provisioned: true}, Worker: "shop-staging", AccountID: "acc-top"}},
+		{"name_by_which_wrangler_provisions_picks", wrangler.Selection{Environment: "staging", Database: "shop-staging-new"},
+			wrangler.Target{Section: "staging", Database: wrangler.Database{Binding: "NEW", Name: "shop-staging-new", Provisioned: true}, Worker: "shop-staging", AccountID: "acc-top"}},
+		{"top_level", wrangler.Selection{Environment: "top-level"}, wrangler.Target{Database: top, Worker: "shop", AccountID: "acc-top"}},
 		{"id_takes_the_place_of_none", wrangler.Selection{Environment: "staging", Database: "NEW", DatabaseID: "id-new"},
 			wrangler.Target{Section: "staging", Database: wrangler.Database{Binding: "NEW", ID: "id-new"}, Worker: "shop-staging", AccountID: "acc-top"}},
 		{"id_takes_the_place_of_the_preview_id_too", wrangler.Selection{Environment: "local", DatabaseID: "id-other"},
@@ -335,26 +301,30 @@ func TestResolve(t *testing.T) {
 func TestResolveErrors(t *testing.T) {
 	t.Parallel()
 	const all = `"DB" (name "shop-staging", id "id-staging"), "LOGS" (name "logs-staging", id "id-logs"), "NEW"`
-	const environments = "bare, empty, local, local:bare, local:empty, local:named, local:staging, named, production, staging"
+	const remotely = `"DB" (name "shop-staging", id "id-staging"), "LOGS" (name "logs-staging", id "id-logs"), "NEW" (name "shop-staging-new")`
+	const environments = "bare, empty, local, local:bare, local:empty, local:named, local:staging, named, production, staging, top-level"
+	const stagingFirst = "staging, bare, empty, local, local:bare, local:empty, local:named, local:staging, named, production, top-level"
+	const localFirst = "local, bare, empty, local:bare, local:empty, local:named, local:staging, named, production, staging, top-level"
 	cases := []struct {
 		name      string
 		selection wrangler.Selection
 		want      string
 	}{
-		{"unknown", wrangler.Selection{Environment: "stagin"}, `wrangler.jsonc: unknown environment "stagin"; there are: ` + environments},
-		{"unknown_local", wrangler.Selection{Environment: "local:x"}, `wrangler.jsonc: unknown environment "local:x"; there are: ` + environments},
-		{"local_of_nothing", wrangler.Selection{Environment: "local:"}, `wrangler.jsonc: unknown environment "local:"; there are: ` + environments},
+		{"unknown", wrangler.Selection{Environment: "stagin"}, `wrangler.jsonc: unknown environment "stagin"; there are: ` + stagingFirst},
+		{"unknown_local", wrangler.Selection{Environment: "local:x"}, `wrangler.jsonc: unknown environment "local:x"; there are: ` + localFirst},
+		{"local_of_nothing", wrangler.Selection{Environment: "local:"}, `wrangler.jsonc: unknown environment "local:"; there are: ` + localFirst},
 		{"no_environment", wrangler.Selection{}, `wrangler.jsonc: unknown environment ""; there are: ` + environments},
-		{"other_case", wrangler.Selection{Environment: "Staging"}, `wrangler.jsonc: unknown environment "Staging"; there are: ` + environments},
-		{"several", wrangler.Selection{Environment: "staging"}, `wrangler.jsonc: 3 databases in environment "staging": ` + all},
-		{"several_and_foreign_id", wrangler.Selection{Environment: "staging", DatabaseID: "x"}, `wrangler.jsonc: no database with the id "x" in environment "staging"; there are: ` + all},
+		{"other_case", wrangler.Selection{Environment: "Staging"}, `wrangler.jsonc: unknown environment "Staging"; there are: ` + stagingFirst},
+		{"several", wrangler.Selection{Environment: "staging"}, `wrangler.jsonc: 3 databases in environment "staging": ` + remotely},
+		{"several_and_foreign_id", wrangler.Selection{Environment: "staging", DatabaseID: "x"}, `wrangler.jsonc: no database with the id "x" in environment "staging"; there are: ` + remotely},
 		{"not_found", wrangler.Selection{Environment: "local:staging", Database: "x\n"}, `wrangler.jsonc: no database "x\n" in environment "local:staging"; there are: ` + all},
 		{"preview_id_does_not_name_a_remote_database", wrangler.Selection{Environment: "production", Database: "id-top-preview"},
 			`wrangler.jsonc: no database "id-top-preview" in environment "production"; there are: "DB" (name "shop", id "id-top")`},
-		{"remote_without_id", wrangler.Selection{Environment: "staging", Database: "NEW"}, `wrangler.jsonc: the binding "NEW" of environment "staging" has neither database_id nor database_name`},
-		{"not_inherited", wrangler.Selection{Environment: "bare"}, "wrangler.jsonc: env.bare has no d1_databases, and environments do not inherit those of the top level"},
-		{"not_inherited_locally", wrangler.Selection{Environment: "local:bare"}, "wrangler.jsonc: env.bare has no d1_databases, and environments do not inherit those of the top level"},
-		{"empty", wrangler.Selection{Environment: "empty"}, "wrangler.jsonc: env.empty.d1_databases is empty"},
+		{"not_inherited", wrangler.Selection{Environment: "bare"},
+			"wrangler.jsonc: env.bare has no d1_databases, and environments do not inherit those of the top level; environments with databases: top-level, named, staging"},
+		{"not_inherited_locally", wrangler.Selection{Environment: "local:bare"},
+			"wrangler.jsonc: env.bare has no d1_databases, and environments do not inherit those of the top level; environments with databases: local, local:named, local:staging"},
+		{"empty", wrangler.Selection{Environment: "empty"}, "wrangler.jsonc: env.empty.d1_databases is empty; environments with databases: top-level, named, staging"},
 	}
 	c := load(t, "wrangler.jsonc", jsonc)
 	for _, tc := range cases {
@@ -388,12 +358,22 @@ func TestResolveSmall(t *testing.T) {
 		{name: "env_production_without_databases", file: "wrangler.json",
 			text:      `{"d1_databases": [{"binding": "A", "database_id": "a"}], "env": {"production": {}}}`,
 			selection: wrangler.Selection{Environment: "production"},
-			err:       "wrangler.json: env.production has no d1_databases, and environments do not inherit those of the top level",
+			err:       "wrangler.json: env.production has no d1_databases, and environments do not inherit those of the top level; environments with databases: top-level",
 			hint:      `add to env.production for example: "d1_databases": [{ "binding": "DB", "database_name": "app", "database_id": "…" }]`},
 		{name: "env_local_is_not_local", file: "wrangler.json",
 			text:      `{"d1_databases": [{"binding": "A"}], "env": {"local": {"d1_databases": [{"binding": "B"}]}}}`,
 			selection: wrangler.Selection{Environment: "local"},
-			want:      wrangler.Target{Local: true, Database: wrangler.Database{Binding: "A"}}},
+			want: wrangler.Target{Local: true, Database: wrangler.Database{Binding: "A"},
+				Shadowed: "local is the local database of the top level; that of env.local is local:local"}},
+		{name: "env_top-level_is_not_the_top_level", file: "wrangler.json",
+			text:      `{"name": "w", "d1_databases": [{"binding": "A"}], "env": {"top-level": {"d1_databases": [{"binding": "B", "database_id": "b"}]}}}`,
+			selection: wrangler.Selection{Environment: "top-level"},
+			want: wrangler.Target{Database: wrangler.Database{Binding: "A", Name: "w-a", Provisioned: true}, Worker: "w",
+				Shadowed: "top-level is the remote database of the top level; to choose that of env.top-level, give the environment another name"}},
+		{name: "local_of_env_top-level", file: "wrangler.json",
+			text:      `{"d1_databases": [{"binding": "A"}], "env": {"top-level": {"d1_databases": [{"binding": "B", "database_id": "b"}]}}}`,
+			selection: wrangler.Selection{Environment: "local:top-level"},
+			want:      wrangler.Target{Section: "top-level", Local: true, Database: wrangler.Database{Binding: "B", ID: "b"}}},
 		{name: "local_of_env_local", file: "wrangler.json",
 			text:      `{"d1_databases": [{"binding": "A"}], "env": {"local": {"d1_databases": [{"binding": "B"}]}}}`,
 			selection: wrangler.Selection{Environment: "local:local"},
@@ -401,12 +381,12 @@ func TestResolveSmall(t *testing.T) {
 		{name: "local_prefix_is_never_remote", file: "wrangler.json",
 			text:      `{"env": {"local:x": {"d1_databases": [{"binding": "B", "database_id": "b"}]}}}`,
 			selection: wrangler.Selection{Environment: "local:x"},
-			err:       `wrangler.json: unknown environment "local:x"; there are: local, local:local:x, production`,
-			hint:      "pass one of them, or add it to env in the configuration"},
+			err:       `wrangler.json: unknown environment "local:x"; there are: local, local:local:x, production, top-level`,
+			hint:      "did you mean local? pass one of them, or add it to env in the configuration"},
 		{name: "strange_names_are_quoted", file: "wrangler.json",
 			text:      `{"env": {"a b\n": {}, "": {}}}`,
 			selection: wrangler.Selection{Environment: "x"},
-			err:       `wrangler.json: unknown environment "x"; there are: "a b\n", "local:a b\n", local, production`,
+			err:       `wrangler.json: unknown environment "x"; there are: "a b\n", "local:a b\n", local, production, top-level`,
 			hint:      "pass one of them, or add it to env in the configuration"},
 		{name: "no_databases", file: "wrangler.json", text: `{"env": {"a": {}}}`,
 			selection: wrangler.Selection{Environment: "local"},
@@ -420,6 +400,46 @@ func TestResolveSmall(t *testing.T) {
 			selection: wrangler.Selection{Environment: "local:a"},
 			err:       "wrangler.toml: env.a.d1_databases is empty",
 			hint:      `add to env.a for example: [[env.a.d1_databases]] with binding = "DB", database_name = "app" and database_id = "…"`},
+		{name: "only_in_env_dev", file: "wrangler.json", text: `{"env": {"dev": {"d1_databases": [{"binding": "DB", "database_id": "x"}]}}}`,
+			selection: wrangler.Selection{Environment: "production"},
+			err:       "wrangler.json: the top level has no d1_databases; environments with databases: dev",
+			hint:      "pass one of them"},
+		{name: "only_in_env_dev_locally", file: "wrangler.json", text: `{"env": {"dev": {"d1_databases": [{"binding": "DB", "database_id": "x"}]}}}`,
+			selection: wrangler.Selection{Environment: "local"},
+			err:       "wrangler.json: the top level has no d1_databases; environments with databases: local:dev",
+			hint:      "pass one of them"},
+		{name: "only_in_previews", file: "wrangler.json", text: `{"previews": {"d1_databases": [{"binding": "DB", "database_id": "x"}]}}`,
+			selection: wrangler.Selection{Environment: "local"},
+			err:       "wrangler.json: the top level has no d1_databases",
+			hint: `add to the top level for example: "d1_databases": [{ "binding": "DB", "database_name": "app", "database_id": "…" }]` +
+				"; databases of the previews block are not read, as by wrangler's d1 commands: pass --database-id"},
+		{name: "one_more_in_previews", file: "wrangler.json",
+			text:      `{"d1_databases": [{"binding": "DB", "database_id": "x"}], "previews": {"d1_databases": [{"binding": "PREVIEW", "database_id": "y"}]}, "env": {"dev": {"d1_databases": [{"binding": "DB"}]}}}`,
+			selection: wrangler.Selection{Environment: "local:dev", Database: "PREVIEW"},
+			err:       `wrangler.json: no database "PREVIEW" in environment "local:dev"; there are: "DB"`,
+			hint:      "pass --database with a binding, a name or an id from there; databases of the previews block are not read, as by wrangler's d1 commands: pass --database-id"},
+		{name: "no_Worker_to_name_it_after", file: "wrangler.json", text: `{"d1_databases": [{"binding": "DB"}]}`,
+			selection: wrangler.Selection{Environment: "production"},
+			err:       `wrangler.json: the binding "DB" of environment "production" has neither database_id nor database_name, and there is no Worker name to derive one from`,
+			hint:      `add database_id or database_name, or "name", that of the Worker: then the database is the one that wrangler deploy makes for the binding; or pass --database-id`},
+		{name: "named_after_the_Worker_as_it_is", file: "wrangler.json", text: `{"name": "my_shop", "env": {"Next_1": {"d1_databases": [{"binding": "Order_DB"}]}}}`,
+			selection: wrangler.Selection{Environment: "Next_1"},
+			want:      wrangler.Target{Section: "Next_1", Worker: "my_shop-Next_1", Database: wrangler.Database{Binding: "Order_DB", Name: "my_shop-Next_1-order-db", Provisioned: true}}},
+		{name: "variable_names_nothing", file: "wrangler.json", text: `{"env": {"staging": {}, "dev": {}}}`,
+			selection: wrangler.Selection{Environment: "local:stagin", Variable: "CLOUDFLARE_ENV"},
+			err:       `wrangler.json: CLOUDFLARE_ENV names the environment "stagin", which the configuration does not have; there are: staging, dev`,
+			hint:      "did you mean staging? set CLOUDFLARE_ENV to an environment of the configuration, unset it, or name the environment: local"},
+		{name: "variable_without_environments", file: "wrangler.json", text: `{}`,
+			selection: wrangler.Selection{Environment: "local:production", Variable: "CLOUDFLARE_ENV"},
+			err:       `wrangler.json: CLOUDFLARE_ENV names the environment "production", which the configuration does not have`,
+			hint:      "set CLOUDFLARE_ENV to an environment of the configuration, unset it, or name the environment: local"},
+		{name: "variable_without_configuration",
+			selection: wrangler.Selection{Environment: "local:staging", Variable: "CLOUDFLARE_ENV"},
+			err:       `CLOUDFLARE_ENV names the environment "staging", and there is no wrangler configuration`,
+			hint:      "unset CLOUDFLARE_ENV, or name the environment: local"},
+		{name: "without_configuration_top_level",
+			selection: wrangler.Selection{Environment: "top-level", DatabaseID: "x"},
+			want:      wrangler.Target{Database: wrangler.Database{Binding: "DB", ID: "x"}}},
 		{name: "same_id_twice_and_name", file: "wrangler.json",
 			text:      `{"d1_databases": [{"binding": "A", "database_id": "x"}, {"binding": "B", "database_id": "x"}]}`,
 			selection: wrangler.Selection{Environment: "production", Database: "B", DatabaseID: "x"},
@@ -447,11 +467,11 @@ func TestResolveSmall(t *testing.T) {
 			hint:      "pass --database-id, or add a wrangler configuration with d1_databases"},
 		{name: "without_configuration_unknown",
 			selection: wrangler.Selection{Environment: "staging", DatabaseID: "x"},
-			err:       `unknown environment "staging"; there are: local, production (no wrangler configuration)`,
+			err:       `unknown environment "staging"; there are: local, production, top-level (no wrangler configuration)`,
 			hint:      "pass one of them, or add a wrangler configuration that has it in env"},
 		{name: "without_configuration_unknown_local",
 			selection: wrangler.Selection{Environment: "local:staging"},
-			err:       `unknown environment "local:staging"; there are: local, production (no wrangler configuration)`,
+			err:       `unknown environment "local:staging"; there are: local, production, top-level (no wrangler configuration)`,
 			hint:      "pass one of them, or add a wrangler configuration that has it in env"},
 	}
 	for _, tc := range cases {
@@ -483,8 +503,8 @@ func TestConfigError(t *testing.T) {
 		err  wrangler.ConfigError
 		want string
 	}{
-		{"path_and_line", wrangler.ConfigError{Path: "a/wrangler.jsonc", Line: 12, Problem: "p", Hint: "h"}, "wrangler.jsonc:12: p"},
-		{"path", wrangler.ConfigError{Path: "a/wrangler.jsonc", Problem: "p"}, "wrangler.jsonc: p"},
+		{"path_and_line", wrangler.ConfigError{Path: "a/wrangler.jsonc", Line: 12, Problem: "p", Hint: "h"}, "a/wrangler.jsonc:12: p"},
+		{"path", wrangler.ConfigError{Path: "a/wrangler.jsonc", Problem: "p"}, "a/wrangler.jsonc: p"},
 		{"neither", wrangler.ConfigError{Line: 12, Problem: "p"}, "p"},
 	}
 	for _, tc := range cases {
@@ -510,6 +530,7 @@ func TestMigrations(t *testing.T) {
 		{name: "directory", dir: "./db/migrations/", wantDir: "db/migrations", wantPattern: "*.sql"},
 		{name: "backslashes", dir: `db\migrations`, pattern: `.\db\migrations\*\migration.sql`, wantDir: "db/migrations", wantPattern: "*/migration.sql"},
 		{name: "parent", dir: "../shared", pattern: "../shared/**/*.sql", wantDir: "../shared", wantPattern: "**/*.sql"},
+		{name: "absolute", dir: "/srv//migrations/", pattern: "/srv/migrations/*/up.sql", wantDir: "/srv/migrations", wantPattern: "*/up.sql"},
 		{name: "here", dir: "./", pattern: "./*.up.sql", wantDir: ".", wantPattern: "*.up.sql"},
 		{name: "pattern_without_directory", pattern: "migrations/*.sql", err: `migrations_pattern "migrations/*.sql" of binding "DB" is set without migrations_dir`},
 		{name: "pattern_elsewhere", dir: "db", pattern: "database/*.sql", err: `migrations_pattern "database/*.sql" of binding "DB" does not begin with its migrations_dir "db"`},
