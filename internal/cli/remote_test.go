@@ -375,7 +375,7 @@ func TestRemoteErrors(t *testing.T) {
 		}, []string{"migrate", "production"}, 1,
 			[]string{"0002_orders.sql:1: statement 1 of 3: To execute a transaction", "remove the statement"}},
 		{"broken_sql", func(c *cloud) { c.write("migrations/0002_orders.sql", "CREATE TABL orders(id);") }, []string{"migrate", "production"}, 1,
-			[]string{`error: 0002_orders.sql:1: statement 1 of 1: near "TABL": syntax error`, "| CREATE TABL orders(id);"[:24], "nothing was written"}},
+			[]string{`error: migrations/0002_orders.sql:1: statement 1 of 1: near "TABL": syntax error`, "| CREATE TABL orders(id);"[:24], "nothing was written"}},
 		{"no_worker", func(c *cloud) {}, []string{"status", "production", "--worker", "shopp"}, 0, []string{"the Worker's deployed version is not recorded", "code 10007"}},
 		{"no_permission_for_workers", func(c *cloud) {
 			c.server.Allow("a-token-for-nothing-but-d1", d1test.Permissions{D1Read: true, D1Edit: true})

@@ -103,7 +103,9 @@ func Error(r Report, colour bool) string {
 	}
 	paint := painter(colour)
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s %s\n", paint(red, "error:"), Printable(p.Error()))
+	located := *p
+	located.File = r.repositoryPath(p.File) // which a terminal can open
+	fmt.Fprintf(&b, "%s %s\n", paint(red, "error:"), Printable(located.Error()))
 	if p.SQL != "" {
 		for i, l := range strings.Split(clip(p.SQL, 400), "\n") {
 			if i == 6 {
