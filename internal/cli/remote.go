@@ -41,15 +41,9 @@ func (j *job) wireRemote(ctx context.Context, r *report.Report) error {
 	if j.offline = j.isOffline(token); j.offline {
 		return nil
 	}
-	if token == "" {
-		return j.noToken()
-	}
-	if strings.ContainsAny(token, " \t\r\n") {
-		return &usageError{"the API token has a space or a line break in it", "set CLOUDFLARE_API_TOKEN again, without anything around the token"}
-	}
-	account := cmp.Or(s["account-id"], j.target.AccountID)
-	if account == "" {
-		return j.noAccount()
+	token, account, err := j.credentials(r, token)
+	if err != nil {
+		return err
 	}
 	if err := j.checkIDs(r, account, token); err != nil {
 		return err

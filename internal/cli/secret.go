@@ -26,9 +26,7 @@ func (j *job) noToken() error {
 	environment := j.settings["environment"]
 	switch {
 	case !j.inAction:
-		return &usageError{fmt.Sprintf("the environment %q is remote and needs an API token", environment),
-			"set CLOUDFLARE_API_TOKEN (in the action: the input api-token) to a token with the permission Account > D1 > Edit; " +
-				"for status Read is enough"}
+		return j.noTokenHere()
 	case j.event.NoSecrets:
 		return &usageError{
 			fmt.Sprintf("the environment %q is remote, and GitHub gives no secrets to a run of a fork or of Dependabot", environment),
@@ -48,8 +46,11 @@ func (j *job) noToken() error {
 // noAccount says where the account's id belongs.
 func (j *job) noAccount() error {
 	if !j.inAction {
-		return &usageError{"no account id",
-			"set CLOUDFLARE_ACCOUNT_ID, account_id in the configuration, or --account-id; it is in the dashboard's address"}
+		next := "set CLOUDFLARE_ACCOUNT_ID, account_id in the configuration, or --account-id; it is in the dashboard's address"
+		if j.settings["api-token"] != "" && j.readsDotEnv() {
+			next += "; no .env file is read, because CLOUDFLARE_API_TOKEN is set in the environment"
+		}
+		return &usageError{"no account id", next}
 	}
 	return &usageError{"no account id: the input account-id is empty, and the configuration has no account_id",
 		"set the variable: gh variable set CLOUDFLARE_ACCOUNT_ID (it asks for the value: the 32 hexadecimal digits in the dashboard's address), " +

@@ -26,3 +26,13 @@ func TestLoadWaitsForNobody(t *testing.T) {
 		t.Errorf("Find() = %+v, %v", got, err)
 	}
 }
+
+func TestDotEnvPipe(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if err := syscall.Mkfifo(filepath.Join(dir, ".env"), 0o600); err != nil {
+		t.Skip(err)
+	}
+	_, err := wrangler.ReadCredentials(dir, "")
+	checkError(t, err, ".env: can't be read: it is a pipe or a device, not a file")
+}
