@@ -75,6 +75,38 @@ func Rewind(t testing.TB, program, dir string, args ...string) (output string, c
 	return run(t, command(dir, program, args...))
 }
 
+// Person is someone at a terminal of their own: with a home in which wrangler knows nobody, not in
+// CI, and with variables of the form NAME=VALUE.
+type Person struct {
+	home      string
+	variables []string
+}
+
+// NewPerson makes a person with an empty home.
+func NewPerson(t testing.TB, variables ...string) Person {
+	t.Helper()
+	return Person{t.TempDir(), variables}
+}
+
+// Wrangler runs one wrangler command in dir for the person, as the function of that name.
+func (p Person) Wrangler(t testing.TB, dir string, args ...string) (output string, code int) {
+	t.Helper()
+	return run(t, p.as(wrangler(t, dir, args...)))
+}
+
+// Rewind runs d1-rewind in dir for the person, as the function of that name.
+func (p Person) Rewind(t testing.TB, program, dir string, args ...string) (output string, code int) {
+	t.Helper()
+	return run(t, p.as(command(dir, program, args...)))
+}
+
+// as gives the command the person's environment. A proxy has no business on loopback.
+func (p Person) as(c *exec.Cmd) *exec.Cmd {
+	c.Env = append(c.Env, "CI=", "HOME="+p.home, "XDG_CONFIG_HOME="+p.home, "NO_PROXY=127.0.0.1", "no_proxy=127.0.0.1")
+	c.Env = append(c.Env, p.variables...)
+	return c
+}
+
 // colours are what wrangler prints for errors even under NO_COLOR.
 var colours = regexp.MustCompile(`\x1b\[[0-9;]*m`)
 
