@@ -32,7 +32,8 @@ func (j *job) credentials(r *report.Report, token string) (string, string, error
 		if r.TokenSource != "" {
 			where += " in " + r.TokenSource
 		}
-		return "", "", &usageError{"the API token has a space or a line break in it", "set " + where + " again, without anything around the token"}
+		return "", "", &usageError{"the API token has a space or a line break in it",
+			"set " + where + " again, without anything around the token"}
 	}
 	account, err := j.account(file)
 	return token, account, err
@@ -53,7 +54,8 @@ func (j *job) noTokenHere() error {
 		return &usageError{problem, "set CLOUDFLARE_API_TOKEN " + permission + "; in CI no .env file is read"}
 	}
 	file := shown(filepath.Join(j.configDir, ".env"))
-	return &usageError{problem, fmt.Sprintf("set CLOUDFLARE_API_TOKEN, in the environment or in %s, %s; the session of wrangler login is not used", file, permission)}
+	return &usageError{problem, fmt.Sprintf("set CLOUDFLARE_API_TOKEN, in the environment or in %s, %s; "+
+		"the session of wrangler login is not used", file, permission)}
 }
 
 // account chooses the account id: the flag's, else the environment variable's, else that beside
@@ -76,11 +78,13 @@ func (j *job) account(file wrangler.Credentials) (string, error) {
 	case file.AccountID == "" && cmp.Or(given, configured) != "":
 		return cmp.Or(given, configured), nil
 	case file.AccountID == "" && file.OtherAccount != "":
-		return "", &usageError{fmt.Sprintf("the token is in %s and the account id in %s, and both are only taken from one file", source, shown(file.OtherFile)),
-			fmt.Sprintf("write %s into %s, or pass --account-id %s", wrangler.AccountVariable, source, file.OtherAccount)}
+		return "", &usageError{
+			fmt.Sprintf("the token is in %s and the account id in %s, and both are only taken from one file", source, shown(file.OtherFile)),
+			fmt.Sprintf("write %s into %s, or pass --account-id %s", wrangler.AccountVariable, source, file.OtherAccount),
+		}
 	case file.AccountID == "":
-		return "", &usageError{"no account id", fmt.Sprintf("write %s into %s, beside the token; or set account_id in the configuration, or --account-id; it is in the dashboard's address",
-			wrangler.AccountVariable, source)}
+		return "", &usageError{"no account id", fmt.Sprintf("write %s into %s, beside the token; or set account_id in the configuration, "+
+			"or --account-id; it is in the dashboard's address", wrangler.AccountVariable, source)}
 	case given != "" && given != file.AccountID:
 		return "", differ(given, wrangler.AccountVariable+" of the environment")
 	case given == "" && configured != "" && configured != file.AccountID:

@@ -234,7 +234,7 @@ func TestDatabaseInsteadOfEnvironment(t *testing.T) {
 	dir := workspace(t, with(sample(), "wrangler.json", environments))
 	d1rewind(nil, "status", "shop-db").want(t, 2, "that is a database: d1-rewind status top-level --database shop-db")
 	r, _, _ := action(t, dir, map[string]string{"mode": "status", "environment": "LOGS"})
-	r.want(t, 2, "set the inputs environment: local:staging and database: LOGS")
+	r.want(t, 2, "set the inputs environment: staging and database: LOGS")
 	d1rewind(nil, "status", "stagin").want(t, 2, `unknown environment "stagin"; there are: staging, local,`, "did you mean staging?")
 }
 

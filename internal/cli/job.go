@@ -195,7 +195,8 @@ func (j *job) findConfig(r *report.Report, dir string) (string, error) {
 		r.Warnings = append(r.Warnings, fmt.Sprintf("%s is nearer, but as wrangler's d1 commands this reads %s", other, shown(fromHere(found.Path))))
 	}
 	if found.Nearer != "" {
-		r.Warnings = append(r.Warnings, fmt.Sprintf("%s is nearer, but wrangler reads %s first, whose name goes before; --config chooses", shown(fromHere(found.Nearer)), shown(fromHere(found.Path))))
+		r.Warnings = append(r.Warnings, fmt.Sprintf("%s is nearer, but wrangler reads %s first, whose name goes before; --config chooses",
+			shown(fromHere(found.Nearer)), shown(fromHere(found.Path))))
 	}
 	return fromHere(found.Path), nil
 }
@@ -213,14 +214,19 @@ func (j *job) checkout() string {
 // the place of an environment, the command that was meant is what to do next.
 func (j *job) unresolved(err error) error {
 	c, ok := errors.AsType[*wrangler.ConfigError](err)
-	if !ok || c.Instead == nil {
+	if !ok || len(c.Instead) == 0 {
 		return configuration(err)
 	}
-	next := "that is a database: "
+	meant, next := c.Instead[0], "that is a database: "
 	if j.inAction {
-		next += fmt.Sprintf("set the inputs environment: %s and database: %s", c.Instead.Environment, c.Instead.Database)
+		for _, s := range c.Instead { // a workflow is seldom about a local one
+			if meant = s; s.Environment != "local" && !strings.HasPrefix(s.Environment, "local:") {
+				break
+			}
+		}
+		next += fmt.Sprintf("set the inputs environment: %s and database: %s", meant.Environment, meant.Database)
 	} else {
-		next += j.instead(*c.Instead)
+		next += j.instead(meant)
 	}
 	return &usageError{fmt.Sprintf("there is no environment %q", j.settings["environment"]), next}
 }

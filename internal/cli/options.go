@@ -30,10 +30,10 @@ type option struct {
 // options is the table from which flags, inputs, help and (by a test) action.yml and the
 // README come.
 var options = []option{
-	{name: "environment", value: "NAME", help: "local, local:NAME, production, or a name of the configuration's env section (command line: local)"},
+	{name: "environment", value: "NAME", help: "local, local:NAME, production, top-level, or a name of the configuration's env section (command line: local)"},
 	{name: "mode", value: "MODE", fallback: "status", inputOnly: true, help: "migrate, status, restore, baseline or backup"},
-	{name: "working-directory", value: "DIR", fallback: ".", help: "where the wrangler configuration is looked for"},
-	{name: "config", value: "FILE", help: "the wrangler configuration (default: wrangler.json, wrangler.jsonc or wrangler.toml)"},
+	{name: "working-directory", value: "DIR", fallback: ".", help: "where looking for the wrangler configuration begins"},
+	{name: "config", value: "FILE", help: "the wrangler configuration (default: wrangler.json, wrangler.jsonc or wrangler.toml, here or above)"},
 	{name: "database", value: "NAME", help: "which database, by binding, name or id; needed where there are several"},
 	{name: "database-id", value: "ID", help: "the database's id, instead of the configuration's"},
 	{name: "migrations-dir", value: "DIR", help: "the migrations directory (default: the configuration's, else migrations)"},

@@ -63,9 +63,9 @@ type ConfigError struct {
 	Line    int    // 1-based, 0 if unknown
 	Problem string
 	Hint    string // what to do next, one sentence; may be ""
-	// Instead is what was probably meant, where an unknown environment has the name of a
-	// database; nil otherwise.
-	Instead *Selection
+	// Instead are the selections of the database that an unknown environment has the name of,
+	// local ones first; nil if it is no database's.
+	Instead []Selection
 }
 
 // Error returns the problem after the file and, if known, the line.
@@ -98,7 +98,8 @@ func Load(file string) (*Config, error) {
 
 	isTOML := filepath.Ext(file) == ".toml"
 	if line := tooDeep(data, isTOML); line > 0 {
-		return nil, &ConfigError{Path: file, Line: line, Problem: fmt.Sprintf("is nested more than %d levels deep", maxDepth), Hint: "check --config: this is no configuration of wrangler"}
+		return nil, &ConfigError{Path: file, Line: line, Problem: fmt.Sprintf("is nested more than %d levels deep", maxDepth),
+			Hint: "check --config: this is no configuration of wrangler"}
 	}
 	d := decoder{path: file, line: func([]string) int { return 0 }}
 	var root any

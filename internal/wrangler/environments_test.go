@@ -3,6 +3,7 @@ package wrangler_test
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -47,34 +48,35 @@ func TestProductionIsTheTopLevel(t *testing.T) {
 	}
 }
 
-// A database in the place of an environment gets the first environment that has it.
+// A database in the place of an environment gets the environments that have it.
 func TestInstead(t *testing.T) {
 	t.Parallel()
 	const uuid = "11111111-2222-4333-8444-555555555555"
 	c := load(t, "wrangler.json", `{"name": "w", "d1_databases": [{"binding": "DB", "database_name": "shop", "database_id": "`+uuid+`", "preview_database_id": "p"}],
 		"env": {"dev": {"d1_databases": [{"binding": "DEV_DB"}, {"binding": "LOGS", "database_name": "logs"}]}, "local:x": {"d1_databases": [{"binding": "ODD", "database_id": "o"}]}, "": {}}}`)
-	check := func(c *wrangler.Config, word, environment string) {
+	check := func(c *wrangler.Config, word, environments string) {
 		t.Helper()
 		_, err := wrangler.Resolve(c, wrangler.Selection{Environment: word})
 		e, ok := errors.AsType[*wrangler.ConfigError](err)
 		if !ok {
 			t.Fatalf("%q: error %v", word, err)
 		}
-		var want *wrangler.Selection
-		if environment != "" {
-			want = &wrangler.Selection{Environment: environment, Database: word}
+		var want []wrangler.Selection
+		for _, environment := range strings.Fields(environments) {
+			want = append(want, wrangler.Selection{Environment: environment, Database: word})
 		}
 		if diff := cmp.Diff(want, e.Instead); diff != "" {
 			t.Errorf("instead of %q (-want +got):\n%s", word, diff)
-		} else if want != nil {
-			if _, err := wrangler.Resolve(c, *want); err != nil {
-				t.Errorf("%+v: %v", want, err)
+		}
+		for _, s := range e.Instead {
+			if _, err := wrangler.Resolve(c, s); err != nil {
+				t.Errorf("%+v: %v", s, err)
 			}
 		}
 	}
-	for word, environment := range map[string]string{"DB": "local", "shop": "local", uuid: "local", "p": "local", "logs": "local:dev", "DEV_DB": "local:dev", "w-dev-dev-db": "dev",
-		"ODD": "local:local:x", "nowhere": "", "": "", "local:": "", "local:x": ""} {
-		check(c, word, environment)
+	for word, environments := range map[string]string{"DB": "local top-level", "shop": "local top-level", uuid: "local top-level", "p": "local", "logs": "local:dev dev",
+		"DEV_DB": "local:dev dev", "w-dev-dev-db": "dev", "ODD": "local:local:x", "nowhere": "", "": "", "local:": "", "local:x": ""} {
+		check(c, word, environments)
 	}
 	check(nil, uuid, "production")
 	check(nil, "DB", "")

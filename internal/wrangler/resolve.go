@@ -57,7 +57,8 @@ func Resolve(c *Config, s Selection) (Target, error) {
 		return unconfigured(s, local)
 	}
 	section := c.environment(env)
-	t := Target{Section: env, Local: local, AccountID: cmp.Or(section.AccountID, c.AccountID), Worker: section.Name, Shadowed: c.shadowed(s.Environment)}
+	t := Target{Section: env, Local: local, Worker: section.Name, AccountID: cmp.Or(section.AccountID, c.AccountID),
+		Shadowed: c.shadowed(s.Environment)}
 	if t.Worker == "" && c.Name != "" {
 		t.Worker = c.Name + "-" + env
 	}
@@ -69,8 +70,10 @@ func Resolve(c *Config, s Selection) (Target, error) {
 		return Target{}, err
 	}
 	if !local && t.Database.ID == "" && t.Database.Name == "" {
-		return Target{}, c.fail(`add database_id or database_name, or "name", that of the Worker: then the database is the one that wrangler deploy makes for the binding; or pass --database-id`,
-			"the binding %q of environment %q has neither database_id nor database_name, and there is no Worker name to derive one from", t.Database.Binding, s.Environment)
+		return Target{}, c.fail(`add database_id or database_name, or "name", that of the Worker: `+
+			"then the database is the one that wrangler deploy makes for the binding; or pass --database-id",
+			"the binding %q of environment %q has neither database_id nor database_name, and there is no Worker name to derive one from",
+			t.Database.Binding, s.Environment)
 	}
 	return t, nil
 }
@@ -228,14 +231,14 @@ func (c *Config) unknownVariable(s Selection) error {
 	return e
 }
 
-// instead returns the selection of the database that word names, in the first environment that
-// has it, local ones first; nil if there is none.
-func (c *Config) instead(word string) *Selection {
-	if c == nil {
-		if !id.MatchString(word) {
-			return nil
-		}
-		return &Selection{Environment: "production", Database: word}
+// instead returns the selections of the database that word names, one for each environment that
+// has it, local ones first.
+func (c *Config) instead(word string) (found []Selection) {
+	if c == nil && id.MatchString(word) {
+		return []Selection{{Environment: "production", Database: word}}
+	}
+	if c == nil || word == "" {
+		return nil
 	}
 	environments := []string{"local"}
 	for _, env := range slices.Sorted(maps.Keys(c.Env)) {
@@ -244,15 +247,15 @@ func (c *Config) instead(word string) *Selection {
 	environments = append(environments, TopLevel)
 	environments = append(environments, slices.Sorted(maps.Keys(c.Env))...)
 	for _, env := range environments {
-		if _, _, known := c.section(env); !known || word == "" {
+		if _, _, known := c.section(env); !known {
 			continue
 		}
 		s := Selection{Environment: env, Database: word}
 		if _, err := Resolve(c, s); err == nil {
-			return &s
+			found = append(found, s)
 		}
 	}
-	return nil
+	return found
 }
 
 // nearestFirst moves the name that takes the fewest edits to the front, and returns the question
