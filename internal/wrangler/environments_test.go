@@ -53,7 +53,7 @@ func TestInstead(t *testing.T) {
 	t.Parallel()
 	const uuid = "11111111-2222-4333-8444-555555555555"
 	c := load(t, "wrangler.json", `{"name": "w", "d1_databases": [{"binding": "DB", "database_name": "shop", "database_id": "`+uuid+`", "preview_database_id": "p"}],
-		"env": {"dev": {"d1_databases": [{"binding": "DEV_DB"}, {"binding": "LOGS", "database_name": "logs"}]}, "local:x": {"d1_databases": [{"binding": "ODD", "database_id": "o"}]}, "": {}}}`)
+		"env": {"dev": {"d1_databases": [{"binding": "DEV_DB"}, {"binding": "LOGS", "database_name": "logs"}]}, "local:x": {"d1_databases": [{"binding": "ODD", "database_id": "o"}]}, "": {}, "local": {"d1_databases": [{"binding": "HERE", "database_id": "h"}]}, "top-level": {}}}`)
 	check := func(c *wrangler.Config, word, environments string) {
 		t.Helper()
 		_, err := wrangler.Resolve(c, wrangler.Selection{Environment: word})
@@ -75,7 +75,7 @@ func TestInstead(t *testing.T) {
 		}
 	}
 	for word, environments := range map[string]string{"DB": "local top-level", "shop": "local top-level", uuid: "local top-level", "p": "local", "logs": "local:dev dev",
-		"DEV_DB": "local:dev dev", "w-dev-dev-db": "dev", "ODD": "local:local:x", "nowhere": "", "": "", "local:": "", "local:x": ""} {
+		"DEV_DB": "local:dev dev", "w-dev-dev-db": "dev", "ODD": "local:local:x", "HERE": "local:local", "nowhere": "", "": "", "local:": "", "local:x": ""} {
 		check(c, word, environments)
 	}
 	check(nil, uuid, "production")

@@ -245,7 +245,11 @@ func (c *Config) instead(word string) (found []Selection) {
 		environments = append(environments, "local:"+env)
 	}
 	environments = append(environments, TopLevel)
-	environments = append(environments, slices.Sorted(maps.Keys(c.Env))...)
+	for _, env := range slices.Sorted(maps.Keys(c.Env)) {
+		if !slices.Contains(environments, env) { // as env.local is
+			environments = append(environments, env)
+		}
+	}
 	for _, env := range environments {
 		if _, _, known := c.section(env); !known {
 			continue
