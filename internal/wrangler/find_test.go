@@ -50,6 +50,7 @@ func TestFind(t *testing.T) {
 		{name: "nearest_of_a_name", files: []string{"wrangler.toml", "a/wrangler.toml", "a/b/"}, want: wrangler.Found{Path: "a/wrangler.toml"}},
 		{name: "here_and_above", files: []string{"wrangler.json", "a/b/wrangler.json"}, want: wrangler.Found{Path: "a/b/wrangler.json"}},
 		{name: "name_before_nearness", files: []string{"wrangler.json", "a/wrangler.jsonc", "a/b/wrangler.toml"}, want: wrangler.Found{Path: "wrangler.json", Nearer: "a/b/wrangler.toml"}},
+		{name: "nearest_of_two_passed_over", files: []string{"wrangler.json", "a/wrangler.toml", "a/b/wrangler.jsonc"}, want: wrangler.Found{Path: "wrangler.json", Nearer: "a/b/wrangler.jsonc"}},
 		{name: "near_and_first", files: []string{"wrangler.toml", "a/b/wrangler.json"}, want: wrangler.Found{Path: "a/b/wrangler.json"}},
 		{name: "not_above_the_last", files: []string{"wrangler.json", "a/b/"}, last: "a"},
 		{name: "the_last_itself", files: []string{"wrangler.json", "a/wrangler.toml", "a/b/"}, last: "a", want: wrangler.Found{Path: "a/wrangler.toml"}},
