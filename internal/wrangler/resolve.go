@@ -426,9 +426,12 @@ func (c *Config) noDatabases(env string, local, empty bool) error {
 	if len(others) > 0 {
 		problem += "; environments with databases: " + strings.Join(others, ", ")
 	}
-	hint := "pass one of them"
-	if env != "" || len(others) == 0 {
-		hint = "add to " + where + " for example: " + c.entry(table)
+	hint := "add to " + where + " for example: " + c.entry(table)
+	switch {
+	case len(others) > 0 && env == "":
+		hint = "pass one of them"
+	case len(others) > 0:
+		hint = "pass one of them, or " + hint
 	}
 	if len(c.previews(env)) > 0 {
 		hint += "; " + previewsUnread

@@ -359,7 +359,7 @@ func TestResolveSmall(t *testing.T) {
 			text:      `{"d1_databases": [{"binding": "A", "database_id": "a"}], "env": {"production": {}}}`,
 			selection: wrangler.Selection{Environment: "production"},
 			err:       "wrangler.json: env.production has no d1_databases, and environments do not inherit those of the top level; environments with databases: top-level",
-			hint:      `add to env.production for example: "d1_databases": [{ "binding": "DB", "database_name": "app", "database_id": "…" }]`},
+			hint:      `pass one of them, or add to env.production for example: "d1_databases": [{ "binding": "DB", "database_name": "app", "database_id": "…" }]`},
 		{name: "env_local_is_not_local", file: "wrangler.json",
 			text:      `{"d1_databases": [{"binding": "A"}], "env": {"local": {"d1_databases": [{"binding": "B"}]}}}`,
 			selection: wrangler.Selection{Environment: "local"},
