@@ -20,14 +20,16 @@ const module = "github.com/d1-rewind/d1-rewind"
 
 // arrows are the imports that each room has, and may have: they point inwards to the engine.
 var arrows = map[string][]string{
-	"":                   {"internal/cli"},
-	"internal/cli":       {"internal/d1", "internal/github", "internal/migration", "internal/rehearsal", "internal/report", "internal/sqlite", "internal/wrangler"},
+	"": {"internal/cli"},
+	"internal/cli": {"internal/d1", "internal/github", "internal/migration", "internal/outfile", "internal/rehearsal", "internal/report", "internal/sqlite",
+		"internal/wrangler"},
 	"internal/rehearsal": {"internal/migration", "internal/sqlite", "internal/statement"},
 	"internal/report":    {"internal/migration"},
 	"internal/sqlite":    {"internal/migration", "internal/statement"},
 	"internal/migration": {"internal/statement"},
 	"internal/d1":        {"internal/migration", "internal/statement"},
 	"internal/github":    {},
+	"internal/outfile":   {},
 	"internal/statement": {},
 	"internal/wrangler":  {},
 	"bench":              {}, // drives the built program
@@ -72,7 +74,7 @@ func TestPicture(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	drawn := map[string][]string{"internal/github": {}, "internal/statement": {}, "internal/wrangler": {}, "bench": {}} // without arrows
+	drawn := map[string][]string{"internal/github": {}, "internal/outfile": {}, "internal/statement": {}, "internal/wrangler": {}, "bench": {}} // without arrows
 	for line := range strings.Lines(string(document)) {
 		from, to, found := strings.Cut(strings.TrimSpace(line), " --> ")
 		if !found {

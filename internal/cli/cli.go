@@ -124,6 +124,9 @@ func runCommand(ctx context.Context, p Process) int {
 		fmt.Fprint(p.Stdout, text)
 		return exitDone
 	}
+	if _, file := outputFile(name, given); file == standardOutput {
+		out.reportsElsewhere = true
+	}
 	title, chosenBy, err := operands(name, rest, given, p.Getenv)
 	r := report.Report{Command: name, Environment: given["environment"], Err: err}
 	if err != nil {
@@ -148,6 +151,7 @@ func runCommand(ctx context.Context, p Process) int {
 	j.talk = converse(ctx, p, name, all, j.event, false)
 	r = j.run(ctx)
 	done()
+	out.reportsElsewhere = out.reportsElsewhere || j.reportsElsewhere
 	if j.talk != nil {
 		return out.finishAndTell(ctx, r, all, j)
 	}

@@ -226,7 +226,8 @@ func TestCreate(t *testing.T) {
 	if err := os.Symlink("elsewhere", filepath.Join(dir, "migrations/0002_orders.sql")); err != nil { // which is no migration
 		t.Fatal(err)
 	}
-	d1rewind(nil, "create", "orders").want(t, 1, "0002_orders.sql", "nothing of that name is in it")
+	d1rewind(nil, "create", "orders").want(t, 1, "migrations/0002_orders.sql exists already, and is no migration", "nothing was written", "give another name")
+	d1rewind(nil, "create", "bills").want(t, 0, "created migrations/0002_bills.sql")
 }
 
 func TestNothingIsMeant(t *testing.T) {

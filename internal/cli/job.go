@@ -16,6 +16,7 @@ import (
 	"github.com/d1-rewind/d1-rewind/internal/d1"
 	"github.com/d1-rewind/d1-rewind/internal/github"
 	"github.com/d1-rewind/d1-rewind/internal/migration"
+	"github.com/d1-rewind/d1-rewind/internal/outfile"
 	"github.com/d1-rewind/d1-rewind/internal/rehearsal"
 	"github.com/d1-rewind/d1-rewind/internal/report"
 	"github.com/d1-rewind/d1-rewind/internal/sqlite"
@@ -38,9 +39,10 @@ type job struct {
 
 	chosenBy    string // the environment variable that names the environment, "" if the user did
 	target      wrangler.Target
-	configFile  string // as it is shown; "" without one
-	configDir   string // where it is, or where it was looked for
-	stateFile   string // a local database's, as it is shown
+	output      *outfile.File // what the command writes beside the database; nil: nothing
+	configFile  string        // as it is shown; "" without one
+	configDir   string        // where it is, or where it was looked for
+	stateFile   string        // a local database's, as it is shown
 	environment migration.Environment
 	dump        func(context.Context, io.Writer) error
 	database    *sqlite.Database // a local environment's
@@ -49,6 +51,8 @@ type job struct {
 	talk        *conversation    // with the pull request; nil: none
 	release     *string          // see releaseCommand
 	engine      *migration.Engine
+	// reportsElsewhere is set where output is standard output, so that nothing else may go there.
+	reportsElsewhere bool
 }
 
 // run resolves what is meant and runs the command. The report is complete as far as the
@@ -80,7 +84,7 @@ func (j *job) run(ctx context.Context) (r report.Report) {
 			return rehearsal.Prove(ctx, j.environment, files, j.notOurs()...)
 		})
 	case "create":
-		r.Path, r.Err = j.create()
+		r.Path, r.Err = j.create(ctx)
 	case "reset":
 		j.reset(ctx, &r)
 	case "doctor":
@@ -164,6 +168,9 @@ func (j *job) wire(ctx context.Context, r *report.Report) error {
 		if warning != "" {
 			r.Warnings = append(r.Warnings, warning)
 		}
+	}
+	if err := j.wireOutput(config, dir); err != nil {
+		return err
 	}
 	if j.target.Local {
 		err = j.wireLocal(r)
@@ -258,20 +265,27 @@ func (j *job) wireLocal(r *report.Report) error {
 	return nil
 }
 
+// migrationsDirectory is where the migrations are, and which of the files there are some.
+func (j *job) migrationsDirectory(configDir string) (directory, pattern string, err error) {
+	directory, pattern, err = j.target.Database.Migrations()
+	if err != nil {
+		return "", "", configuration(err)
+	}
+	if j.settings["migrations-dir"] == "" {
+		return besideConfiguration(configDir, directory), pattern, nil
+	}
+	if j.target.Database.MigrationsPattern == "" {
+		pattern = "*.sql"
+	}
+	return j.settings["migrations-dir"], pattern, nil
+}
+
 // wireEngine finds the migrations directory and makes the engine that works on it.
 func (j *job) wireEngine(r *report.Report) error {
 	s, db := j.settings, j.target.Database
-	directory, pattern, err := db.Migrations()
+	directory, pattern, err := j.migrationsDirectory(j.configDir)
 	if err != nil {
-		return configuration(err)
-	}
-	if s["migrations-dir"] != "" {
-		directory = s["migrations-dir"]
-		if db.MigrationsPattern == "" {
-			pattern = "*.sql"
-		}
-	} else if directory = filepath.FromSlash(directory); !filepath.IsAbs(directory) {
-		directory = filepath.Join(j.configDir, directory)
+		return err
 	}
 	files, err := j.files(directory)
 	if err != nil {
@@ -364,13 +378,10 @@ func (j *job) migrate(ctx context.Context, r *report.Report) {
 	o := migration.MigrateOptions{To: j.settings["to"], DryRun: j.settings.on("dry-run"),
 		PerMigration: j.settings["transaction"] == "migration", ReleaseHold: j.settings.on("release-hold")}
 	if file := j.settings["backup"]; file != "" {
-		if r.Err = j.inside("backup", file); r.Err != nil {
-			return
-		}
 		o.Backup = func(ctx context.Context) error {
-			err := j.writeBackup(ctx, file)
+			err := j.writeBackup(ctx)
 			if err == nil {
-				r.Path = shown(file)
+				r.Path = j.named(file)
 				j.warnOfLosses(r)
 			}
 			return err
@@ -443,39 +454,10 @@ func (j *job) agreed(ctx context.Context, question string) bool {
 }
 
 func (j *job) backup(ctx context.Context, r *report.Report) {
-	file := j.settings["output"]
-	if file == "" {
-		r.Err = &usageError{"backup needs a file to write", "for example: " + j.option("output", "backup.sql")}
-		return
-	}
-	if r.Err = j.inside("output", file); r.Err != nil {
-		return
-	}
-	if r.Err = j.writeBackup(ctx, file); r.Err == nil {
-		r.Path, r.Result.Status = shown(file), migration.BackedUp
+	if r.Err = j.writeBackup(ctx); r.Err == nil {
+		r.Path, r.Result.Status = j.named(j.settings["output"]), migration.BackedUp
 		j.warnOfLosses(r)
 	}
-}
-
-// writeBackup writes the SQL export to file, which appears complete or not at all.
-func (j *job) writeBackup(ctx context.Context, file string) (err error) {
-	if info, err := os.Stat(file); err == nil && info.IsDir() {
-		return &migration.Problem{Kind: migration.Usage, Err: fmt.Errorf("write the backup: %s is a directory", file), State: "nothing was written", Next: "name a file in it"}
-	}
-	temp, err := os.CreateTemp(filepath.Dir(file), ".d1-rewind-*")
-	if err != nil {
-		return &migration.Problem{Kind: migration.Usage, Err: fmt.Errorf("write the backup: %w", err), State: "nothing was written", Next: "check that the directory exists and is writable"}
-	}
-	defer func() {
-		if err != nil {
-			_ = os.Remove(temp.Name())
-		}
-	}()
-	j.progress("writing the SQL export to " + file)
-	if err := errors.Join(j.dump(ctx, temp), temp.Sync(), temp.Close()); err != nil {
-		return err
-	}
-	return os.Rename(temp.Name(), file)
 }
 
 // warnOfLosses says what a remote export does not keep; the local one keeps everything.
@@ -483,26 +465,6 @@ func (j *job) warnOfLosses(r *report.Report) {
 	if j.remote != nil {
 		r.Warnings = append(r.Warnings, d1.ExportLosses)
 	}
-}
-
-// create writes the next migration's empty file, as wrangler would name and begin it.
-func (j *job) create() (string, error) {
-	name, err := j.engine.Directory.NextName(j.title)
-	if err != nil {
-		return "", err
-	}
-	directory := filepath.FromSlash(j.engine.Directory.Display)
-	path := filepath.Join(directory, name)
-	var file *os.File
-	if err = os.MkdirAll(directory, 0o755); err == nil {
-		file, err = os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
-	}
-	if err != nil {
-		return "", &migration.Problem{Err: fmt.Errorf("write the migration: %w", err), Next: "check that the directory is writable, and that nothing of that name is in it"}
-	}
-	number, _, _ := strings.Cut(name, "_")
-	_, err = fmt.Fprintf(file, "-- Migration number: %s \t %s\n", number, j.p.Now().UTC().Format("2006-01-02T15:04:05.000Z"))
-	return filepath.ToSlash(path), errors.Join(err, file.Close())
 }
 
 // doctor checks one thing a line, each on its own.

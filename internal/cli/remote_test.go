@@ -391,7 +391,7 @@ func TestRemoteErrors(t *testing.T) {
 		{"wrongly_confirmed", nil, []string{"restore", "production", "--confirm", "shop", "--timestamp", "2026-11-20T00:00:00Z"}, 3, []string{`confirm is "shop", but the database is "shop-db"`}},
 		{"too_long_ago", nil, []string{"restore", "production", "--confirm", "shop-db", "--timestamp", "2020-01-01T00:00:00Z"}, 2, []string{"30 days (7 on the free plan)"}},
 		{"reset", nil, []string{"reset", "production", "--yes"}, 3, []string{"only a local database can be reset"}},
-		{"backup_without_directory", nil, []string{"backup", "production", "--output", "missing/b.sql"}, 2, []string{"write the backup"}},
+		{"backup_without_directory", nil, []string{"backup", "production", "--output", "missing/b.sql"}, 2, []string{"there is no directory missing"}},
 	}
 	for _, tc := range cases {
 		t.Run(tc.name, func(t *testing.T) {

@@ -19,6 +19,8 @@ import (
 type terminal struct {
 	p                 Process
 	colour, errColour bool
+	// reportsElsewhere is set where standard output gets a file, and standard error the report.
+	reportsElsewhere bool
 }
 
 func (t terminal) finish(ctx context.Context, r report.Report, s settings) int {
@@ -58,13 +60,17 @@ func (t terminal) finishAndTell(ctx context.Context, r report.Report, s settings
 }
 
 func (t terminal) print(r report.Report, s settings) {
+	out, colour := t.p.Stdout, t.colour
+	if t.reportsElsewhere && s["format"] != "json" { // which is refused, in a document
+		out, colour = t.p.Stderr, t.errColour
+	}
 	switch s["format"] {
 	case "json":
-		_, _ = t.p.Stdout.Write(report.JSON(r))
+		_, _ = out.Write(report.JSON(r))
 	case "markdown":
-		fmt.Fprint(t.p.Stdout, report.Markdown(r, 0))
+		fmt.Fprint(out, report.Markdown(r, 0))
 	default:
-		fmt.Fprint(t.p.Stdout, report.Text(r, t.colour))
+		fmt.Fprint(out, report.Text(r, colour))
 	}
 	fmt.Fprint(t.p.Stderr, report.Error(r, t.errColour))
 }

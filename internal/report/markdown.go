@@ -208,7 +208,7 @@ func (r Report) headline() (mark, words string) {
 		return "❌", escape(r.Command) + " failed"
 	}
 	if slices.ContainsFunc(r.Checks, func(c Check) bool { return !c.OK }) {
-		return "❌", escape(r.verdict())
+		return "❌", escape(r.Verdict())
 	}
 	done, todo, found := "✅", "🟡", r.findings()
 	if found != "" {
@@ -241,9 +241,9 @@ func (r Report) headline() (mark, words string) {
 	case r.Command == "status" && res.Status == migration.Pending:
 		return todo, fmt.Sprintf("%s pending, %d applied", count(len(res.Comparison.Pending)), len(res.Comparison.Applied))
 	case res.Status == migration.Pending:
-		return todo, escape(r.verdict())
+		return todo, escape(r.Verdict())
 	default:
-		return done, escape(r.verdict())
+		return done, escape(r.Verdict())
 	}
 }
 

@@ -277,8 +277,8 @@ func camel(name string) string {
 	return strings.Join(words, "")
 }
 
-// verdict is the outcome in one line.
-func (r Report) verdict() string {
+// Verdict is the outcome in one line.
+func (r Report) Verdict() string {
 	if r.Err == nil && (r.Command == "status" || r.Command == "migrate") {
 		return r.outcome() + r.findings()
 	}

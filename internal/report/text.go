@@ -27,7 +27,7 @@ func Text(r Report, colour bool) string {
 		if r.findings() != "" {
 			colour = yellow
 		}
-		line("%s", paint(colour, Printable(r.verdict())))
+		line("%s", paint(colour, Printable(r.Verdict())))
 	}
 	for _, m := range r.listed() {
 		line("  %s  %s", m.mark, Printable(m.name)+m.detail)
