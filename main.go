@@ -20,6 +20,8 @@ var version = "dev"
 func main() {
 	log.SetOutput(io.Discard) // net/http writes headers to it, the token's too, where GODEBUG says http2debug
 	ctx, cancel := context.WithCancelCause(context.Background())
+	// A reader that goes away (| head) must not end a run in the middle of a write; without this the runtime does.
+	signal.Ignore(syscall.SIGPIPE)
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	go func() {

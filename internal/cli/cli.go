@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"runtime/debug"
 	"strings"
@@ -18,6 +19,7 @@ import (
 
 	"github.com/d1-rewind/d1-rewind/internal/github"
 	"github.com/d1-rewind/d1-rewind/internal/migration"
+	"github.com/d1-rewind/d1-rewind/internal/outfile"
 	"github.com/d1-rewind/d1-rewind/internal/report"
 )
 
@@ -73,16 +75,35 @@ func Main(ctx context.Context, p Process) int {
 }
 
 // inTurn is a stream that takes one write after the other: requests that go on at the same
-// time report at the same time.
+// time report at the same time. It remembers that a write failed. Not being read to the end is
+// no failure: what comes after that is dropped.
 type inTurn struct {
 	mutex  sync.Mutex
 	stream io.Writer
+	failed error
 }
 
 func (w *inTurn) Write(p []byte) (int, error) {
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
-	return w.stream.Write(p)
+	n, err := w.stream.Write(p)
+	if outfile.ReaderGone(err) {
+		return len(p), nil
+	}
+	if err != nil && w.failed == nil {
+		w.failed = err
+	}
+	return n, err
+}
+
+// failure is the first error of a write.
+func (w *inTurn) failure() error {
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
+	if p, ok := errors.AsType[*fs.PathError](w.failed); ok {
+		return p.Err
+	}
+	return w.failed
 }
 
 // runCommand is the command line.
@@ -115,14 +136,14 @@ func runCommand(ctx context.Context, p Process) int {
 		} else {
 			fmt.Fprintln(p.Stdout, "d1-rewind", p.version())
 		}
-		return exitDone
+		return out.delivered(report.Report{Command: name}, exitDone, given)
 	case "help":
 		text, err := helpText(strings.Join(rest, " "))
 		if err != nil {
 			return out.finish(ctx, report.Report{Command: name, Err: err}, given)
 		}
 		fmt.Fprint(p.Stdout, text)
-		return exitDone
+		return out.delivered(report.Report{Command: name}, exitDone, given)
 	}
 	if _, file := outputFile(name, given); file == standardOutput {
 		out.reportsElsewhere = true

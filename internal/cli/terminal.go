@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/term"
 
+	"github.com/d1-rewind/d1-rewind/internal/migration"
 	"github.com/d1-rewind/d1-rewind/internal/report"
 )
 
@@ -26,7 +27,7 @@ type terminal struct {
 func (t terminal) finish(ctx context.Context, r report.Report, s settings) int {
 	r = t.settled(ctx, r, s)
 	t.print(r, s)
-	return r.ExitCode
+	return t.delivered(r, r.ExitCode, s)
 }
 
 func (t terminal) settled(ctx context.Context, r report.Report, s settings) report.Report {
@@ -56,7 +57,44 @@ func (t terminal) finishAndTell(ctx context.Context, r report.Report, s settings
 	case address != "":
 		fmt.Fprintln(t.p.Stderr, "comment:", report.Printable(address))
 	}
-	return r.ExitCode
+	return t.delivered(r, r.ExitCode, s)
+}
+
+// delivered is the exit code of a run whose report may not have reached standard output: that is a
+// failure, unless nobody wanted to read on. s are the settings of the run.
+func (t terminal) delivered(r report.Report, code int, s settings) int {
+	out, ok := t.p.Stdout.(*inTurn)
+	if !ok || out.failure() == nil {
+		return code
+	}
+	problem := &migration.Problem{Err: fmt.Errorf("the report could not be written to standard output: %w", out.failure()), Next: t.lookAgain(r, s)}
+	switch {
+	case r.Command == "help" || r.Command == "version":
+		problem.State = "nothing was contacted or written"
+	case r.Err != nil: // it says what to do
+		problem.State, problem.Next = "what went wrong is said above; the database is as this run left it", ""
+	case r.Command == "create":
+		problem.State, problem.Next = r.Verdict(), "see that standard output can be written (a full disk?); the file need not be made again"
+	default:
+		problem.State = r.Verdict() + "; the database is as this run left it"
+	}
+	if r.Rollback != "" && r.Err == nil {
+		problem.Next = "to go back: " + r.Rollback
+	}
+	fmt.Fprint(t.p.Stderr, report.Error(report.Report{Command: r.Command, Err: problem}, t.errColour))
+	if code == exitDone {
+		return exitFailed
+	}
+	return code
+}
+
+// lookAgain says how to see what a report would have said.
+func (t terminal) lookAgain(r report.Report, s settings) string {
+	const first = "see that standard output can be written (a full disk?), then "
+	if known, ok := findCommand(r.Command); !ok || known.args != "[ENVIRONMENT]" || s["environment"] == "" {
+		return first + "run again"
+	}
+	return first + "look with: " + ownCommand(t.p, "status", s, s["environment"], nil)
 }
 
 func (t terminal) print(r report.Report, s settings) {
