@@ -50,7 +50,8 @@ func (j *job) create(ctx context.Context) (path string, err error) {
 
 // unmade is the problem of a migration that can't be written.
 func unmade(err error) error {
-	return &migration.Problem{Err: fmt.Errorf("write the migration: %w", err), State: "nothing was written", Next: "check that there is room on the disk and that the directory is writable"}
+	return &migration.Problem{Err: fmt.Errorf("write the migration: %w", err), State: "nothing was written",
+		Next: "check that there is room on the disk and that the directory is writable"}
 }
 
 // makeDirectories makes a directory and those above it, and returns which are new, the deepest first,

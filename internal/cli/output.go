@@ -33,11 +33,13 @@ func (j *job) wireOutput(config *wrangler.Config, configDir string) error {
 	case j.command == "backup" && name == "":
 		return &usageError{"backup needs a file to write", "for example: " + j.option("output", "backup.sql")}
 	case name == "" && j.command == "migrate" && j.settings.on("force") && !j.inAction:
-		return &usageError{"--force does nothing here: it replaces the file of --backup", "leave it out; what a restore undid is applied with --release-hold"}
+		return &usageError{"--force does nothing here: it replaces the file of --backup",
+			"leave it out; what a restore undid is applied with --release-hold"}
 	case option == "" || name == "":
 		return nil
 	case name == standardOutput && j.inAction:
-		return &usageError{fmt.Sprintf("%s can't be standard output in an action: that is the log, and this has rows in it", option), "name a file of the workspace"}
+		return &usageError{fmt.Sprintf("%s can't be standard output in an action: that is the log, and this has rows in it", option),
+			"name a file of the workspace"}
 	case name == standardOutput:
 		j.output = j.toStandardOutput()
 	default:
@@ -46,7 +48,8 @@ func (j *job) wireOutput(config *wrangler.Config, configDir string) error {
 		}
 	}
 	if j.reportsElsewhere && j.settings["format"] == "json" {
-		return &usageError{fmt.Sprintf("--format json and --%s %s both write to standard output", option, name), "name a file, or leave out --format json"}
+		return &usageError{fmt.Sprintf("--format json and --%s %s both write to standard output", option, name),
+			"name a file, or leave out --format json"}
 	}
 	if err := j.protect(option, name, config, configDir); err != nil {
 		return err
@@ -205,7 +208,8 @@ func (j *job) writeBackup(ctx context.Context) error {
 func (j *job) unwritten(err error, name, named string, begun bool) error {
 	state, next := "no backup was written; the database is untouched", "make room, or name a file elsewhere, and run again"
 	if j.output.IsStream() && begun {
-		state, next = fmt.Sprintf("what %s got is not whole; the database is untouched", named), "throw that away, see that it can be written, and run again"
+		state, next = fmt.Sprintf("what %s got is not whole; the database is untouched", named),
+			"throw that away, see that it can be written, and run again"
 	}
 	if _, ok := errors.AsType[*outfile.Unsuitable](err); ok {
 		return unsuitable(err)

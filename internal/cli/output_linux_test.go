@@ -90,17 +90,21 @@ func TestWrongOutputs(t *testing.T) {
 	}{
 		{"exists", nil, "old.sql", false, 3, []string{"old.sql exists already", "nothing was written", "--force"}},
 		{"exists_behind_a_link", link("old.sql"), "out", false, 3, []string{"out exists already", "--force"}},
-		{"configuration", nil, "wrangler.jsonc", true, 2, []string{"wrangler.jsonc is a configuration of wrangler", untouched, "name another file"}},
+		{"configuration", nil, "wrangler.jsonc", true, 2, []string{"wrangler.jsonc is a configuration of wrangler", untouched,
+			"name another file"}},
 		{"configuration_by_another_path", nil, "migrations/../wrangler.jsonc", true, 2, []string{"is a configuration of wrangler"}},
 		{"configuration_behind_a_link", link("wrangler.jsonc"), "out", true, 2, []string{"out is a configuration of wrangler"}},
-		{"configuration_under_a_second_name", func(t *testing.T) { must(t, os.Link("wrangler.jsonc", "out")) }, "out", true, 2, []string{"out is a configuration of wrangler"}},
+		{"configuration_under_a_second_name", func(t *testing.T) { must(t, os.Link("wrangler.jsonc", "out")) }, "out", true, 2,
+			[]string{"out is a configuration of wrangler"}},
 		{"configuration_that_would_be_found_first", nil, "wrangler.json", false, 2, []string{"wrangler.json is a configuration of wrangler"}},
 		{"configuration_behind_a_dangling_link", link("wrangler.toml"), "out", false, 2, []string{"out is a configuration of wrangler"}},
 		{"migration", nil, "migrations/0001_users.sql", true, 2, []string{"is in the migrations directory migrations", untouched}},
 		{"new_migration", nil, "migrations/0009_new.sql", false, 2, []string{"is in the migrations directory migrations"}},
-		{"deep_in_the_migrations_directory", func(t *testing.T) { must(t, os.MkdirAll("migrations/a/b", 0o755)) }, "migrations/a/b/c.sql", false, 2, []string{"is in the migrations directory"}},
+		{"deep_in_the_migrations_directory", func(t *testing.T) { must(t, os.MkdirAll("migrations/a/b", 0o755)) }, "migrations/a/b/c.sql",
+			false, 2, []string{"is in the migrations directory"}},
 		{"migration_by_a_link_to_the_directory", link("migrations"), "out/0009_new.sql", false, 2, []string{"is in the migrations directory"}},
-		{"migration_under_a_second_name", func(t *testing.T) { must(t, os.Link("migrations/0001_users.sql", "out")) }, "out", true, 2, []string{"is in the migrations directory"}},
+		{"migration_under_a_second_name", func(t *testing.T) { must(t, os.Link("migrations/0001_users.sql", "out")) }, "out", true, 2,
+			[]string{"is in the migrations directory"}},
 		{"migration_of_another_environment", nil, "elsewhere/0001_x.sql", false, 2, []string{"is in the migrations directory elsewhere"}},
 		{"in_place_of_a_migrations_directory", nil, "not_yet", false, 2, []string{"is in the migrations directory not_yet"}},
 		{"local_state", nil, ".wrangler/state/v3/x.sql", false, 2, []string{"is in the local state .wrangler/state"}},
@@ -109,9 +113,11 @@ func TestWrongOutputs(t *testing.T) {
 		{"here", nil, ".", true, 2, []string{". is a directory"}},
 		{"link_to_a_directory", link("folder"), "out", true, 2, []string{"out is a directory"}},
 		{"new_directory", nil, "new/", false, 2, []string{"there is no directory new"}},
-		{"no_such_directory", nil, "nowhere/b.sql", false, 2, []string{"there is no directory nowhere", "name a file in a directory that exists"}},
+		{"no_such_directory", nil, "nowhere/b.sql", false, 2, []string{"there is no directory nowhere",
+			"name a file in a directory that exists"}},
 		{"link_to_no_such_directory", link("nowhere/b.sql"), "out", false, 2, []string{"out can't be made: there is no directory"}},
-		{"circle_of_links", func(t *testing.T) { must(t, os.Symlink("out", "other"), os.Symlink("other", "out")) }, "out", true, 2, []string{"go round in a circle"}},
+		{"circle_of_links", func(t *testing.T) { must(t, os.Symlink("out", "other"), os.Symlink("other", "out")) }, "out", true, 2,
+			[]string{"go round in a circle"}},
 		{"file_in_a_file", nil, "old.sql/b.sql", true, 2, []string{"old.sql/b.sql can't be made", "not a directory"}},
 		{"name_too_long", nil, strings.Repeat("x", 300), false, 2, []string{"file name too long"}},
 		{"no_open_file", nil, "/dev/fd/987", false, 2, []string{"/dev/fd/987 is no open file of this process"}},
@@ -127,7 +133,8 @@ func TestWrongOutputs(t *testing.T) {
 			c := newCloud(t, sample())
 			c.write("wrangler.jsonc", fmt.Sprintf(`{"name": "shop", "account_id": %q, "d1_databases": [{"binding": "DB", "database_name": "shop-db"}],
   "env": {"staging": {"d1_databases": [{"binding": "DB", "migrations_dir": "elsewhere"}, {"binding": "X", "migrations_dir": "not_yet"}]}}}`, d1test.Account))
-			must(t, os.Mkdir("elsewhere", 0o755), os.Mkdir("folder", 0o755), os.MkdirAll(".wrangler/state/v3", 0o755), os.MkdirAll(".wrangler/state/d1-rewind", 0o755), os.WriteFile("old.sql", []byte("old"), 0o644))
+			must(t, os.Mkdir("elsewhere", 0o755), os.Mkdir("folder", 0o755), os.MkdirAll(".wrangler/state/v3", 0o755),
+				os.MkdirAll(".wrangler/state/d1-rewind", 0o755), os.WriteFile("old.sql", []byte("old"), 0o644))
 			if tc.arrange != nil {
 				tc.arrange(t)
 			}
@@ -171,13 +178,15 @@ func TestOutputIsNotTheLocalState(t *testing.T) {
 		must(t, os.Link(file[0], second))
 		before := tree(t, dir)
 		for _, output := range []string{file[0], second, filepath.Join(state, "v3", "b.sql"), filepath.Join(state, "d1-rewind", "b.sql")} {
-			d1rewind(nil, append([]string{"backup", "--force", "--output", output}, persist...)...).want(t, 2, "is in the local state", "nothing was contacted or written")
+			d1rewind(nil, append([]string{"backup", "--force", "--output", output}, persist...)...).want(t, 2, "is in the local state",
+				"nothing was contacted or written")
 		}
 		if diff := cmp.Diff(before, tree(t, dir)); diff != "" {
 			t.Errorf("files changed (-before +after):\n%s", diff)
 		}
 	}
-	d1rewind(nil, "backup", "--persist-to", ".", "--output", "b.sql").want(t, 0, "backed up to b.sql") // the project as the state is not closed
+	d1rewind(nil, "backup", "--persist-to", ".", "--output", "b.sql").want(t, 0,
+		"backed up to b.sql") // the project as the state is not closed
 }
 
 // export is what a backup of the local database writes.
@@ -195,7 +204,8 @@ func TestOutputIsReplaced(t *testing.T) {
 	dir := workspace(t, sample())
 	d1rewind(nil, "migrate", "--to", "0001_users.sql").want(t, 0)
 	whole := export(t)
-	must(t, os.Mkdir("away", 0o755), os.WriteFile("away/old.sql", []byte("old"), 0o644), os.Chmod("away/old.sql", 0o664), os.Symlink("away/old.sql", "old"),
+	must(t, os.Mkdir("away", 0o755), os.WriteFile("away/old.sql", []byte("old"), 0o644), os.Chmod("away/old.sql", 0o664),
+		os.Symlink("away/old.sql", "old"),
 		os.Symlink("old", "to_old"), os.Symlink("away/new.sql", "new"), os.Mkdir("sub", 0o755), os.Symlink("../away", "sub/up"))
 	before := tree(t, dir)
 	d1rewind(nil, "backup", "--output", "b.sql").want(t, 0, "backed up to b.sql")
@@ -203,7 +213,8 @@ func TestOutputIsReplaced(t *testing.T) {
 	d1rewind(nil, "backup", "--output", "./new").want(t, 0, "backed up to ./new\n") // as it was given
 	d1rewind(nil, "migrate", "--backup", "sub/up/../first.sql").want(t, 0, "applied 1 migration")
 	after := tree(t, dir)
-	for name, want := range map[string]string{"b.sql": "-rw------- ", "away/old.sql": "-rw-rw-r-- ", "away/new.sql": "-rw------- ", "first.sql": "-rw------- "} {
+	for name, want := range map[string]string{"b.sql": "-rw------- ", "away/old.sql": "-rw-rw-r-- ", "away/new.sql": "-rw------- ",
+		"first.sql": "-rw------- "} {
 		if diff := cmp.Diff(want+whole, after[name]); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
@@ -342,7 +353,8 @@ func TestOutputIsWrittenThrough(t *testing.T) {
 		device(t, "full", syscall.S_IFCHR, 1, 7)
 		d1rewind(nil, "backup", "--output", "null").want(t, 0, "backed up to null")
 		d1rewind(nil, "backup", "--output", "null", "--force").want(t, 0)
-		d1rewind(nil, "backup", "--output", "full", "--force").want(t, 1, "write the backup to full: no space left on device", "what full got is not whole", "next:  ")
+		d1rewind(nil, "backup", "--output", "full", "--force").want(t, 1, "write the backup to full: no space left on device",
+			"what full got is not whole", "next:  ")
 		must(t, os.WriteFile("migrations/0004_b.sql", []byte("CREATE TABLE b(x);"), 0o600))
 		d1rewind(nil, "migrate", "--backup", "full").want(t, 1, "backup before the run", "no space left on device")
 		d1rewind(nil, "status", "--format", "json").want(t, 0, `"0004_b.sql"`, `"pendingCount": 1`)
@@ -357,7 +369,8 @@ func TestOutputIsWrittenThrough(t *testing.T) {
 			command := program(".", "backup", "--output", name)
 			var stdout, stderr bytes.Buffer
 			command.Stdout, command.Stderr = &stdout, &stderr
-			if err := command.Run(); err != nil || !strings.HasPrefix(stdout.String(), "PRAGMA") || strings.Contains(stdout.String(), "backed up") || !strings.Contains(stderr.String(), "backed up to standard output") {
+			if err := command.Run(); err != nil || !strings.HasPrefix(stdout.String(), "PRAGMA") || strings.Contains(stdout.String(),
+				"backed up") || !strings.Contains(stderr.String(), "backed up to standard output") {
 				t.Errorf("%s: %v\n%s\n%s", name, err, stdout.String(), stderr.String())
 			}
 		}
@@ -381,7 +394,8 @@ func TestOutputIsNotRead(t *testing.T) {
 			cancel(&cli.Interrupt{Signal: os.Interrupt})
 		}}
 		var stdout bytes.Buffer
-		code := cli.Main(ctx, cli.Process{Args: append(args, "--verbose"), Program: "d1-rewind", Version: "test", Stdin: strings.NewReader(""), Stdout: &stdout, Stderr: stderr, Getenv: func(string) string { return "" }})
+		code := cli.Main(ctx, cli.Process{Args: append(args, "--verbose"), Program: "d1-rewind", Version: "test",
+			Stdin: strings.NewReader(""), Stdout: &stdout, Stderr: stderr, Getenv: func(string) string { return "" }})
 		return run{code, stdout.String(), stderr.String()}
 	}
 	const waiting = "waiting for somebody to read the pipe"
@@ -502,9 +516,11 @@ func TestOutputsAtOnce(t *testing.T) {
 		needStrace(t)
 		before := tree(t, dir)
 		backup := func(injections ...string) ([]byte, error) {
-			return underStrace(t, program(dir, "backup", "--output", filepath.Join(dir, "c.sql")), filepath.Join(t.TempDir(), "log"), injections...).CombinedOutput()
+			return underStrace(t, program(dir, "backup", "--output", filepath.Join(dir, "c.sql")), filepath.Join(t.TempDir(), "log"),
+				injections...).CombinedOutput()
 		}
-		if out, err := backup("linkat:error=EPERM", "renameat,renameat2:error=EIO"); err == nil || !strings.Contains(string(out), "input/output error") {
+		if out, err := backup("linkat:error=EPERM", "renameat,renameat2:error=EIO"); err == nil || !strings.Contains(string(out),
+			"input/output error") {
 			t.Errorf("%v\n%s", err, out)
 		}
 		if diff := cmp.Diff(before, tree(t, dir)); diff != "" {
@@ -528,7 +544,8 @@ func TestOutputIsStandardOutput(t *testing.T) {
 		t.Errorf("standard output:\n%s", first.stdout)
 	}
 	whole := export(t)
-	if r := d1rewind(nil, "backup", "--output", "-", "--format", "markdown"); r.code != 0 || r.stdout != whole || !strings.Contains(r.stderr, "backed up to standard output") {
+	if r := d1rewind(nil, "backup", "--output", "-", "--format", "markdown"); r.code != 0 || r.stdout != whole ||
+		!strings.Contains(r.stderr, "backed up to standard output") {
 		t.Errorf("in Markdown: exit code %d, standard error:\n%s", r.code, r.stderr)
 	}
 	for _, args := range [][]string{{"backup", "--output", "-"}, {"migrate", "--backup", "-"}} {
@@ -536,7 +553,8 @@ func TestOutputIsStandardOutput(t *testing.T) {
 		r.want(t, 2, "both write to standard output")
 		r.json(t)
 	}
-	if r := d1rewind(nil, "backup", "nowhere", "--output", "-", "--format", "markdown"); r.code != 2 || r.stdout != "" { // which goes into somebody's dump
+	if r := d1rewind(nil, "backup", "nowhere", "--output", "-", "--format", "markdown"); r.code != 2 ||
+		r.stdout != "" { // which goes into somebody's dump
 		t.Errorf("exit code %d, standard output:\n%s", r.code, r.stdout)
 	}
 	d1rewind(nil, "backup", "--output", "./-").want(t, 0, "backed up to ./-")
@@ -576,7 +594,8 @@ func TestOutputInAnAction(t *testing.T) {
 	must(t, err)
 	defer full.Close()
 	env := map[string]string{"INPUT_MODE": "migrate", "INPUT_ENVIRONMENT": "local", "GITHUB_WORKSPACE": dir}
-	if code := cli.Main(t.Context(), cli.Process{Program: "d1-rewind", Version: "test", Stdin: strings.NewReader(""), Stdout: full, Stderr: full, Getenv: func(name string) string { return env[name] }}); code != 0 {
+	if code := cli.Main(t.Context(), cli.Process{Program: "d1-rewind", Version: "test", Stdin: strings.NewReader(""), Stdout: full,
+		Stderr: full, Getenv: func(name string) string { return env[name] }}); code != 0 {
 		t.Errorf("exit code %d", code)
 	}
 	d1rewind(nil, "status").want(t, 0, "up to date: 2 applied")
@@ -586,7 +605,8 @@ func TestOutputSaysHowFarItIs(t *testing.T) {
 	workspace(t, sample())
 	d1rewind(nil, "migrate").want(t, 0)
 	now := time.Now()
-	r := start(t.Context(), nil, cli.Process{Args: []string{"backup", "--output", "b.sql", "--verbose"}, Now: func() time.Time { now = now.Add(6 * time.Second); return now }})
+	r := start(t.Context(), nil, cli.Process{Args: []string{"backup", "--output", "b.sql", "--verbose"},
+		Now: func() time.Time { now = now.Add(6 * time.Second); return now }})
 	r.want(t, 0, "writing the SQL export to b.sql", "wrote 1.")
 }
 
@@ -602,7 +622,8 @@ func toFile(t *testing.T, file string, args ...string) run {
 func writingTo(t *testing.T, stdout io.Writer, args ...string) run {
 	t.Helper()
 	var stderr bytes.Buffer
-	code := cli.Main(t.Context(), cli.Process{Args: args, Program: "d1-rewind", Version: "test", Stdin: strings.NewReader(""), Stdout: stdout, Stderr: &stderr, Getenv: func(string) string { return "" }})
+	code := cli.Main(t.Context(), cli.Process{Args: args, Program: "d1-rewind", Version: "test", Stdin: strings.NewReader(""),
+		Stdout: stdout, Stderr: &stderr, Getenv: func(string) string { return "" }})
 	return run{code, "", stderr.String()}
 }
 
@@ -622,7 +643,8 @@ func TestReportIsNotWritten(t *testing.T) {
 		{[]string{"status", "--format", "json"}, 1, []string{"2 pending, 0 applied" + asLeft}},
 		{[]string{"status", "--format", "markdown"}, 1, []string{"2 pending, 0 applied" + asLeft}},
 		{[]string{"status", "--exit-code"}, 5, []string{"2 pending, 0 applied"}},
-		{[]string{"migrate", "--to", "0001_users.sql"}, 1, []string{"applied 1 migration in", asLeft, "to go back: d1-rewind restore local --bookmark"}},
+		{[]string{"migrate", "--to", "0001_users.sql"}, 1, []string{"applied 1 migration in", asLeft,
+			"to go back: d1-rewind restore local --bookmark"}},
 		{[]string{"info"}, 1, []string{"bookmark at"}},
 		{[]string{"doctor"}, 1, []string{"everything is in order"}},
 		{[]string{"backup", "--output", "b.sql"}, 1, []string{"backed up to b.sql"}},
@@ -701,7 +723,8 @@ func TestFullDisk(t *testing.T) {
 		for free := range 2 { // the export has more than one page
 			dir := smallDisk(t, diskSize, func(dir string) {
 				must(t, os.CopyFS(dir, os.DirFS(from)), os.WriteFile(filepath.Join(dir, "old.sql"), []byte("old"), 0o644),
-					os.WriteFile(filepath.Join(dir, "wrangler.json"), []byte(`{"d1_databases":[{"binding":"DB"}],"env":{"new":{"d1_databases":[{"binding":"DB","migrations_dir":"a/b/c"}]}}}`), 0o644))
+					os.WriteFile(filepath.Join(dir, "wrangler.json"),
+						[]byte(`{"d1_databases":[{"binding":"DB"}],"env":{"new":{"d1_databases":[{"binding":"DB","migrations_dir":"a/b/c"}]}}}`), 0o644))
 				long := "CREATE TABLE long(v TEXT DEFAULT '" + strings.Repeat("x", 9000) + "')"
 				must(t, os.WriteFile(filepath.Join(dir, "migrations/0003_long.sql"), []byte(long), 0o644))
 				in(dir, "migrate").want(t, 0)

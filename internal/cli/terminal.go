@@ -67,7 +67,8 @@ func (t terminal) delivered(r report.Report, code int, s settings) int {
 	if !ok || out.failure() == nil {
 		return code
 	}
-	problem := &migration.Problem{Err: fmt.Errorf("the report could not be written to standard output: %w", out.failure()), Next: t.lookAgain(r, s)}
+	problem := &migration.Problem{Err: fmt.Errorf("the report could not be written to standard output: %w", out.failure()),
+		Next: t.lookAgain(r, s)}
 	switch {
 	case r.Command == "help" || r.Command == "version":
 		problem.State = "nothing was contacted or written"

@@ -229,7 +229,9 @@ func Create(ctx context.Context, path string, mode fs.FileMode, content []byte) 
 }
 
 // whole writes a temporary file and puts it into its place; nothing is left of it otherwise.
-func whole(ctx context.Context, root *os.Root, base string, old fs.FileInfo, replace bool, mode fs.FileMode, write func(io.Writer) error) error {
+func whole(
+	ctx context.Context, root *os.Root, base string, old fs.FileInfo, replace bool, mode fs.FileMode, write func(io.Writer) error,
+) error {
 	temporary := ".d1-rewind-" + rand.Text()
 	file, err := root.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
 	if err != nil {
