@@ -211,8 +211,8 @@ func (j *job) unwritten(err error, name, named string, begun bool) error {
 		state, next = fmt.Sprintf("what %s got is not whole; the database is untouched", named),
 			"throw that away, see that it can be written, and run again"
 	}
-	if _, ok := errors.AsType[*outfile.Unsuitable](err); ok {
-		return unsuitable(err)
+	if changed, ok := errors.AsType[*outfile.Unsuitable](err); ok { // since the start of the run
+		return &migration.Problem{Err: fmt.Errorf("write the backup: %w", changed), State: state, Next: next}
 	}
 	if failed, ok := errors.AsType[*outfile.WriteError](err); ok {
 		return &migration.Problem{Err: fmt.Errorf("write the backup to %s: %w", named, failed), State: state, Next: next}

@@ -494,6 +494,56 @@ func TestOutputComesUpMeanwhile(t *testing.T) {
 	}
 }
 
+// What the name means may change while the migrations are rehearsed.
+func TestOutputIsAnotherMeanwhile(t *testing.T) {
+	const another = "the name means another file than at the start of the run"
+	again := func(to string) func() error {
+		return func() error { return errors.Join(os.Remove("out"), os.Symlink(to, "out")) }
+	}
+	cases := []struct {
+		name, output string
+		arrange      func() error
+		other        func() error
+		code         int
+		parts        []string
+	}{
+		{"file", "out", nil, func() error { return os.WriteFile("out", nil, 0o600) }, 3, []string{"out exists already"}},
+		{"link", "out", func() error { return os.Symlink("b.sql", "out") }, again("wrangler.toml"), 1, []string{another}},
+		{"link_of_the_directory", "out/b.sql", func() error { return os.Symlink("away", "out") }, again("migrations"), 1, []string{another}},
+		{"device", "out", nil, func() error { return syscall.Mkfifo("out", 0o600) }, 1, []string{another}},
+		{"no_pipe", "out", func() error { return syscall.Mkfifo("out", 0o600) },
+			func() error { return errors.Join(os.Remove("out"), os.WriteFile("out", []byte("old"), 0o600)) }, 1, []string{another}},
+		{"directory", "out", nil, func() error { return os.Mkdir("out", 0o700) }, 1, []string{"out is a directory", "the database is untouched"}},
+	}
+	for _, tc := range cases {
+		t.Run(tc.name, func(t *testing.T) {
+			c := newCloud(t, sample())
+			must(t, os.Mkdir("away", 0o755))
+			if tc.arrange != nil {
+				must(t, tc.arrange())
+			}
+			var before map[string]string
+			c.server.SetFault(func(r d1test.Request) *d1test.Fault {
+				if before == nil {
+					if err := tc.other(); err != nil {
+						t.Error(err)
+					}
+					before = tree(t, c.dir)
+				}
+				return nil
+			})
+			c.run("migrate", "production", "--backup", tc.output).want(t, tc.code, tc.parts...)
+			if diff := cmp.Diff(before, tree(t, c.dir)); diff != "" {
+				t.Errorf("files changed (-before +after):\n%s", diff)
+			}
+			if slices.ContainsFunc(c.server.Requests(), to("/export")) {
+				t.Error("an export was begun")
+			}
+			c.wantRows("SELECT name FROM sqlite_schema WHERE name = 'users'")
+		})
+	}
+}
+
 // Of two runs at once one has the name, also where a file can't have two names for a moment.
 func TestOutputsAtOnce(t *testing.T) {
 	dir := workspace(t, sample())

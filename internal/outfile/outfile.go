@@ -197,12 +197,12 @@ func (f *File) Write(ctx context.Context, replace bool, mode fs.FileMode, write 
 	if f.stream {
 		return f.through(ctx, write)
 	}
-	if f.Exists() && !replace {
-		return ErrExists
-	}
 	now, err := Find(f.name)
 	if err != nil {
 		return err
+	}
+	if now.Exists() && !replace { // before write takes its time
+		return ErrExists
 	}
 	root, err := os.OpenRoot(filepath.Dir(f.path))
 	if err != nil {
