@@ -206,15 +206,18 @@ func TestOutputIsReplaced(t *testing.T) {
 	whole := export(t)
 	must(t, os.Mkdir("away", 0o755), os.WriteFile("away/old.sql", []byte("old"), 0o644), os.Chmod("away/old.sql", 0o664),
 		os.Symlink("away/old.sql", "old"),
-		os.Symlink("old", "to_old"), os.Symlink("away/new.sql", "new"), os.Mkdir("sub", 0o755), os.Symlink("../away", "sub/up"))
+		os.Symlink("old", "to_old"), os.Symlink("away/new.sql", "new"), os.Mkdir("sub", 0o755), os.Symlink("../away", "sub/up"),
+		os.Symlink("../away/third.sql", "sub/third"))
 	before := tree(t, dir)
 	d1rewind(nil, "backup", "--output", "b.sql").want(t, 0, "backed up to b.sql")
 	d1rewind(nil, "backup", "--output", "to_old", "--force").want(t, 0, "backed up to to_old")
 	d1rewind(nil, "backup", "--output", "./new").want(t, 0, "backed up to ./new\n") // as it was given
+	d1rewind(nil, "backup", "--output", "sub/third").want(t, 0, "backed up to sub/third")
 	d1rewind(nil, "migrate", "--backup", "sub/up/../first.sql").want(t, 0, "applied 1 migration")
 	after := tree(t, dir)
 	for name, want := range map[string]string{"b.sql": "-rw------- ", "away/old.sql": "-rw-rw-r-- ", "away/new.sql": "-rw------- ",
-		"first.sql": "-rw------- "} {
+		"away/third.sql": "-rw------- ",
+		"first.sql":      "-rw------- "} {
 		if diff := cmp.Diff(want+whole, after[name]); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
@@ -234,6 +237,11 @@ func TestOutputIsReplaced(t *testing.T) {
 		t.Errorf("other files changed (-before +after):\n%s", diff)
 	}
 	d1rewind(nil, "migrate", "--force").want(t, 2, "--force does nothing here")
+	must(t, os.WriteFile("away/other.jsonc", []byte(`{"d1_databases": [{"binding": "DB", "migrations_dir": "../migrations"}]}`), 0o644))
+	for _, output := range []string{"away/other.jsonc", "away/wrangler.toml",
+		"wrangler.toml"} { // the latter would be found here without --config
+		d1rewind(nil, "backup", "--config", "away/other.jsonc", "--force", "--output", output).want(t, 2, "is a configuration of wrangler")
+	}
 }
 
 // reading reads a pipe to its end, or n bytes of it.

@@ -39,9 +39,5 @@ func findDescriptor(name, path string, number int) (*File, error) {
 		return nil, &Unsuitable{name, "can't be written: " + err.Error()}
 	}
 	syscall.CloseOnExec(own)
-	f := &File{name: name, info: info, stream: true, writer: os.NewFile(uintptr(own), name), number: number}
-	if target, err := os.Readlink(path); err == nil && info.Mode().IsRegular() {
-		f.path = target
-	}
-	return f, nil
+	return &File{name: name, info: info, stream: true, writer: os.NewFile(uintptr(own), name), number: number}, nil
 }

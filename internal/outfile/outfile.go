@@ -37,7 +37,7 @@ func (w *WriteError) Unwrap() error { return w.Err }
 // File is what a name means.
 type File struct {
 	name   string
-	path   string      // without links; "" if none is known, as of a descriptor that is a pipe
+	path   string      // without links; "" for an open stream
 	info   fs.FileInfo // nil for a new file, and for a writer
 	folder fs.FileInfo // the directory of path
 	stream bool        // written through, never replaced
@@ -107,7 +107,7 @@ func Stream(name string, w io.Writer) *File {
 	return &File{name: name, stream: true, writer: w, number: -1}
 }
 
-// Path returns the file without links, "" if what is meant has no name.
+// Path returns the file without links, "" for an open stream.
 func (f *File) Path() string { return f.path }
 
 // Exists reports whether a file is there that a write would replace.
