@@ -331,7 +331,7 @@ func shortened(name, path, directory string) string {
 	if strings.HasSuffix(path, name) {
 		directory, _ = filepath.Split(name)
 	}
-	if trimmed := strings.TrimRight(directory, `/`+string(filepath.Separator)); trimmed != "" {
+	if trimmed := strings.TrimRightFunc(directory, func(r rune) bool { return r < 0x80 && os.IsPathSeparator(uint8(r)) }); trimmed != "" {
 		return trimmed
 	}
 	return directory
