@@ -51,7 +51,7 @@ func TestNobodyReads(t *testing.T) {
 		}
 		_ = writer.Close()
 	}
-	if out, err := program("status").Output(); err != nil || !strings.HasPrefix(string(out), "up to date: 1 applied") {
+	if out, err := program("status").Output(); err != nil || !strings.Contains(string(out), "\nup to date: 1 applied") {
 		t.Errorf("afterwards: %v\n%s", err, out)
 	}
 }

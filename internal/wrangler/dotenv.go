@@ -73,12 +73,9 @@ func ReadCredentials(dir, env string) (Credentials, error) {
 func readDotEnv(file string) (map[string]string, error) {
 	fail := func(problem, hint string) error { return &ConfigError{Path: file, Problem: problem, Hint: hint} }
 	const instead = "set " + TokenVariable + " in the environment, then no .env file is read"
-	info, err := os.Lstat(file)
-	switch {
-	case errors.Is(err, fs.ErrNotExist) || err == nil && info.IsDir():
+	info, err := os.Stat(file)
+	if errors.Is(err, fs.ErrNotExist) || err == nil && info.IsDir() {
 		return nil, nil
-	case err == nil && info.Mode()&fs.ModeSymlink != 0:
-		return nil, fail("is a symbolic link, and those are not followed to a token", "put the file itself there, or "+instead)
 	}
 	var data []byte
 	if err == nil {

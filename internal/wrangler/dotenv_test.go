@@ -105,8 +105,9 @@ func TestReadCredentialsErrors(t *testing.T) {
 		if err := os.Symlink("elsewhere", filepath.Join(dir, ".env")); err != nil {
 			t.Skip(err)
 		}
-		_, err := wrangler.ReadCredentials(dir, "")
-		checkError(t, err, ".env: is a symbolic link, and those are not followed to a token")
+		if got, err := wrangler.ReadCredentials(dir, ""); err != nil || got.Token != "one" {
+			t.Errorf("%+v, %v", got, err)
+		}
 	})
 	t.Run("directory", func(t *testing.T) {
 		t.Parallel()
