@@ -252,7 +252,7 @@ func resolve(given settings, getenv func(string) string) (settings, error) {
 func checkHazards(policy, rehearse string) error {
 	parsed, err := migration.ParseHazardPolicy(policy, migration.Warn)
 	if unknown, ok := errors.AsType[*migration.UnknownCodeError](err); ok {
-		return &usageError{"hazards: " + err.Error(), meant(unknown.Code, "", migration.Codes) + "docs/hazards.md lists all codes"}
+		return &usageError{"hazards: " + err.Error(), meant(unknown.Code, "", migration.Codes) + "the codes are: " + strings.Join(migration.Codes, ", ")}
 	}
 	if err != nil {
 		return &usageError{"hazards: " + err.Error(), "write it as fail, or as fail, drop-column=warn, out-of-order=fail"}
