@@ -114,6 +114,7 @@ type schedule struct {
 	journal  bool
 
 	runs       int
+	rewound    bool // somebody has taken the database back, so that what was applied may not be so any more
 	late       bool // a request took effect after its run ended: what the run said may be outdated
 	injected   int
 	violations []string
@@ -178,9 +179,16 @@ func (s *schedule) fault() *d1test.Fault {
 	return f
 }
 
-// rival is wrangler, applying the first migration that is not applied yet: its statements,
-// then its ledger row, in one transaction.
+// rival is the dashboard, going back to an earlier state, or wrangler, applying the first migration
+// that is not applied yet: its statements, then its ledger row, in one transaction.
 func (s *schedule) rival() {
+	if history := s.database.History(); len(history) > 2 && s.random.IntN(3) == 0 {
+		s.rewound = true
+		if err := s.database.Rewind(history[1+s.random.IntN(len(history)-1)]); err != nil { // with the table effects
+			panic(err)
+		}
+		return
+	}
 	for _, name := range s.names {
 		if name == s.broken || len(s.database.Rows("SELECT 1 FROM d1_migrations WHERE name = '"+name+"'")) == 1 && s.database.Rows("SELECT 1 FROM d1_migrations WHERE name = '" + name + "'")[0] == "1" {
 			continue
@@ -293,14 +301,14 @@ func (s *schedule) applied() []string {
 func (s *schedule) judge(result migration.Result, err error, before []string, o migration.MigrateOptions) {
 	after := s.applied()
 	for _, m := range result.Applied {
-		if !slices.Contains(after, m.Name) {
+		if !slices.Contains(after, m.Name) && !s.rewound {
 			s.violation("said %s was applied, but it is not", m.Name)
 		}
 	}
 	problem, _ := errors.AsType[*migration.Problem](err)
 	switch {
 	case err == nil:
-		if len(after) != len(s.names) {
+		if len(after) != len(s.names) && !s.rewound {
 			s.violation("said %s, but %d of %d are applied", result.Status, len(after), len(s.names))
 		}
 	case problem == nil:
@@ -320,7 +328,11 @@ func (s *schedule) judge(result migration.Result, err error, before []string, o 
 // check holds the server's own record against the promises.
 func (s *schedule) check() {
 	applied := s.applied()
-	for _, name := range s.names {
+	for i, name := range s.names {
+		missing := func(earlier string) bool { return earlier != s.broken && !slices.Contains(applied, earlier) }
+		if slices.Contains(applied, name) && slices.ContainsFunc(s.names[:i], missing) {
+			s.violation("%s is applied without one of those before it: %v", name, applied)
+		}
 		effects := len(s.database.Rows("SELECT 1 FROM effects WHERE migration = '" + name + "'"))
 		recorded := 0
 		if slices.Contains(applied, name) {
@@ -342,7 +354,7 @@ func (s *schedule) check() {
 				commits++
 			}
 		}
-		if commits > 1 {
+		if commits > 1 && !s.rewound {
 			s.violation("%s was committed %d times", name, commits)
 		}
 	}

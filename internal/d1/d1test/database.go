@@ -488,21 +488,35 @@ func (d *Database) restore(w http.ResponseWriter, query url.Values) {
 		fail(w, http.StatusBadRequest, 7500, problem)
 		return
 	}
-	memory, err := sqlite.Load(context.Background(), state.content)
-	if err != nil {
+	previous := d.now().End
+	if err := d.rewind(state); err != nil {
 		fail(w, http.StatusInternalServerError, 7500, "internal error; reference = d1test")
 		return
 	}
-	previous := d.now().End
-	d.close()
-	d.memory = memory
 	d.restores = append(d.restores, now)
-	d.commit("restore", []string{"restore to " + state.Bookmark})
 	to := state.Bookmark
 	if asked := query.Get("bookmark"); asked != "" {
 		to = asked
 	}
 	succeed(w, map[string]any{"bookmark": to, "previous_bookmark": previous, "message": "Database restored"})
+}
+
+func (d *Database) rewind(to State) error {
+	memory, err := sqlite.Load(context.Background(), to.content)
+	if err != nil {
+		return err
+	}
+	d.close()
+	d.memory = memory
+	d.commit("restore", []string{"restore to " + to.Bookmark})
+	return nil
+}
+
+// Rewind takes the database back to a state of its history, as the dashboard does.
+func (d *Database) Rewind(to State) error {
+	d.mutex.Lock()
+	defer d.mutex.Unlock()
+	return d.rewind(to)
 }
 
 type transferBody struct {
