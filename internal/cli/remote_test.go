@@ -732,6 +732,32 @@ func TestRestoreInTheMiddle(t *testing.T) {
 	}
 }
 
+// TestRestoreBetweenTwoTransactions takes the database back after the first migration of a run that
+// commits each on its own.
+func TestRestoreBetweenTwoTransactions(t *testing.T) {
+	for _, journal := range []string{"on", "off"} {
+		t.Run("journal "+journal, func(t *testing.T) {
+			files := sample()
+			files["migrations/0003_names.sql"] = "CREATE INDEX names ON users(name);"
+			c := newCloud(t, files)
+			c.run("migrate", "production", "--to", "0001_users.sql").want(t, 0)
+			to, _ := c.run("info", "production", "--format", "json").json(t)["bookmark"].(string)
+			writes := 0
+			c.server.Set(func() {
+				c.server.Gate = func(r d1test.Request) {
+					if strings.HasSuffix(r.Path, "/query") {
+						if writes++; writes == 2 {
+							c.timeTravel(to)
+						}
+					}
+				}
+			})
+			c.run("migrate", "production", "--transaction", "migration", "--journal", journal).want(t, 0, "applied 2 migrations")
+			c.wantRows(ledger, "0001_users.sql", "0002_orders.sql", "0003_names.sql")
+		})
+	}
+}
+
 // timeTravel restores as the dashboard does: nothing holds what that undoes.
 func (c *cloud) timeTravel(to string) {
 	c.t.Helper()

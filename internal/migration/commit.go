@@ -40,7 +40,7 @@ func (e *Engine) apply(ctx context.Context, result *Result, plan []Migration, pl
 			return err
 		}
 		result.seen[batch.Run] = true
-		result.expected = expected{rows: -1, run: batch.Run} // the migrations may have changed the ledger
+		result.expected = expected{rows: -1, last: group[len(group)-1].Name, run: batch.Run} // the migrations may have changed other rows
 		done += len(group)
 		result.Applied = append(result.Applied, group...)
 		result.NotRun = plan[done:]

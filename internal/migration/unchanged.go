@@ -10,7 +10,7 @@ import (
 // name notices that.
 type expected struct {
 	rows int    // of the ledger; -1 for any number
-	last string // name in the ledger's last row, "" for none
+	last string // a name that the ledger has, its last; "" for any
 	run  string // of the journal's newest row, "" for any
 }
 
@@ -43,7 +43,7 @@ func (e expected) unchanged(table string) BatchStatement {
 	if e.rows >= 0 {
 		add(rows+" = CAST(? AS INTEGER)", fmt.Sprint(e.rows))
 	}
-	if e.rows > 0 {
+	if e.last != "" {
 		add("EXISTS (SELECT 1 FROM "+quoteName(table)+" WHERE name IS ?)", e.last)
 	}
 	if e.run != "" {
