@@ -9,7 +9,6 @@ require (
 	github.com/cloudflare/cloudflare-go/v4 v4.6.0
 	github.com/google/go-cmp v0.7.0
 	github.com/google/go-github/v62 v62.0.0
-	github.com/joho/godotenv v1.5.1
 	github.com/ncruces/go-sqlite3 v0.36.0
 	github.com/pelletier/go-toml/v2 v2.4.3
 	github.com/rhysd/actionlint v1.7.12

@@ -132,10 +132,8 @@ func eventOf(runner *github.Runner) github.Event {
 // asInputs words advice for a workflow: what is a flag at a terminal is an input there. Text
 // with a command in it stays as it is.
 func asInputs(text string) string {
-	for _, program := range []string{"d1-rewind ", "wrangler ", "gh "} {
-		if strings.Contains(text, program) {
-			return text
-		}
+	if commandInText.MatchString(text) {
+		return text
 	}
 	return flagInText.ReplaceAllStringFunc(text, func(flag string) string {
 		name, value, _ := strings.Cut(strings.TrimPrefix(flag, "--"), " ")
@@ -151,6 +149,9 @@ func asInputs(text string) string {
 		}
 	})
 }
+
+// commandInText finds commands of the programs that messages name.
+var commandInText = regexp.MustCompile(`\b(d1-rewind|gh) |\bwrangler (d1|rollback|versions|deployments) `)
 
 var flagInText = regexp.MustCompile(`--[a-z][a-z-]*[a-z]( [a-z]+)?`)
 

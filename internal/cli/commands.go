@@ -99,6 +99,14 @@ func (j *job) option(name, value string) string {
 	return "--" + name + " " + shellescape.Quote(value)
 }
 
+// optionName is how whoever reads a message knows an option.
+func (j *job) optionName(name string) string {
+	if j.inAction {
+		return "the input " + name
+	}
+	return "--" + name
+}
+
 // releaseCommand is the command that applies also what is held, "" where no workflow does.
 func (j *job) releaseCommand() string {
 	if j.remote == nil || !j.onGitHub() {

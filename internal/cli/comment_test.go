@@ -362,7 +362,7 @@ func TestFork(t *testing.T) {
 	s.want(t, 0, "the files were read, not tried")
 	h.step(fromFork, map[string]string{"mode": "status"}, fork, func(env map[string]string) { env["INPUT_MIGRATIONS-DIR"] = "nowhere" }).want(t, 2, `no migrations directory "nowhere"`)
 	s.wantAnnotations("::notice title=d1-rewind status::the database was not asked")
-	h.step(push, map[string]string{"mode": "status"}, fork).want(t, 2, "a secret is missing") // nobody's fork
+	h.step(push, map[string]string{"mode": "status"}, fork).want(t, 2, "the secret is missing") // nobody's fork
 	h.write("migrations/0003_broken.sql", "SELECT 1;")
 	h.write("migrations/0003_again.sql", "SELECT 1;")
 	s = h.step(fromFork, map[string]string{"mode": "status"}, fork)
@@ -432,7 +432,7 @@ func TestMissingSecret(t *testing.T) {
 			s := h.step(tc.event, map[string]string{"mode": "status"}, without)
 			s.want(t, tc.code)
 			if tc.code != 0 {
-				s.want(t, 2, "the input api-token is empty", "does not see", "gh secret set CLOUDFLARE_API_TOKEN;", "gh secret set CLOUDFLARE_API_TOKEN --env production",
+				s.want(t, 2, "the input api-token is empty", "does not see", "gh secret set CLOUDFLARE_API_TOKEN for a job without", "gh secret set CLOUDFLARE_API_TOKEN --env NAME for a job with",
 					"nothing was contacted or written", "::error")
 			} else if s.outputs["status"] != "offline" {
 				t.Errorf("status = %q", s.outputs["status"])
@@ -441,9 +441,9 @@ func TestMissingSecret(t *testing.T) {
 				h.step(tc.event, map[string]string{"mode": "migrate", "dry-run": "true"}, without).want(t, 2, "GitHub gives no secrets to a run of a fork or of Dependabot", "use mode: status here")
 			}
 			s = h.step(tc.event, map[string]string{"mode": "status", "offline": "true"}) // with a token
-			s.want(t, 0, "because offline is on")
+			s.want(t, 0, "(offline is on)")
 			if name != "unreadable" { // which leaves nobody to be told
-				s.wantAnnotations("::notice title=d1-rewind status::the database was not asked, because offline is on")
+				s.wantAnnotations("::notice title=d1-rewind status::the database was not asked (offline is on)")
 			}
 			if requests := h.server.Requests(); len(requests) != 0 {
 				t.Errorf("Cloudflare was asked: %v", requests)
@@ -458,7 +458,7 @@ func TestMissingSecret(t *testing.T) {
 	})
 	t.Run("command_line", func(t *testing.T) {
 		c := newCloud(t, sample())
-		c.run("status", "production", "--offline").want(t, 0, "offline: 2 migrations checked", "because offline is on")
+		c.run("status", "production", "--offline").want(t, 0, "offline: 2 migrations checked", "(offline is on)")
 		c.run("migrate", "production", "--offline").want(t, 2, "--offline is no option of migrate")
 		c.run("status", "local", "--offline").want(t, 0, "2 pending")
 		if requests := c.server.Requests(); len(requests) != 0 {

@@ -62,7 +62,7 @@ func TestDotEnv(t *testing.T) {
 		{name: "broken_and_not_read", files: map[string]string{".env": "'" + d1test.Token}, env: map[string]string{"CLOUDFLARE_API_TOKEN": d1test.Token, "CLOUDFLARE_ACCOUNT_ID": d1test.Account}},
 		{name: "account_of_the_environment_is_the_same", files: map[string]string{".env": good}, env: map[string]string{"CLOUDFLARE_ACCOUNT_ID": d1test.Account}},
 		{name: "account_of_the_environment_differs", files: map[string]string{".env": good}, env: map[string]string{"CLOUDFLARE_ACCOUNT_ID": otherAccount}, code: 2,
-			says: []string{d1test.Account + " in .env", otherAccount + " in CLOUDFLARE_ACCOUNT_ID of the environment", "--account-id"}},
+			says: []string{d1test.Account + " in .env", otherAccount + " in CLOUDFLARE_ACCOUNT_ID in the environment", "--account-id"}},
 		{name: "account_of_the_environment_only", files: map[string]string{".env": set(d1test.Token, "")}, env: map[string]string{"CLOUDFLARE_ACCOUNT_ID": d1test.Account}},
 		{name: "account_of_a_flag", files: map[string]string{".env": set(d1test.Token, otherAccount)}, env: map[string]string{"CLOUDFLARE_ACCOUNT_ID": otherAccount}, args: []string{"--account-id", d1test.Account}},
 		{name: "token_here_and_account_there", files: map[string]string{".env": set("", d1test.Account), ".env.local": set(d1test.Token, "")}, code: 2,
@@ -70,13 +70,19 @@ func TestDotEnv(t *testing.T) {
 		{name: "token_there_and_account_here", files: map[string]string{".env": set(d1test.Token, ""), ".env.local": set("", d1test.Account)}, code: 2,
 			says: []string{"the token is in .env and the account id in .env.local"}},
 		{name: "token_here_and_account_there_and_in_a_flag", files: map[string]string{".env": set("", otherAccount), ".env.local": set(d1test.Token, "")}, args: []string{"--account-id", d1test.Account}},
-		{name: "no_account_at_all", files: map[string]string{".env": set(d1test.Token, "")}, code: 2, says: []string{"no account id", "write CLOUDFLARE_ACCOUNT_ID into .env, beside the token"}},
+		{name: "no_account_at_all", files: map[string]string{".env": set(d1test.Token, "")}, code: 2, says: []string{"no account id", "write CLOUDFLARE_ACCOUNT_ID into .env, next to the token"}},
 		{name: "two_files_disagree", files: map[string]string{".env": good, ".env.local": set("", otherAccount)}, code: 2,
-			says: []string{d1test.Account + " in .env, beside the token", otherAccount + " in .env.local", "make them the same"}},
+			says: []string{d1test.Account + " in .env, next to the token", otherAccount + " in .env.local", "make them the same"}},
 		{name: "two_files_agree", files: map[string]string{".env": good, ".env.local": set("", d1test.Account)}},
 		{name: "empty_token", files: map[string]string{".env": good, ".env.local": "CLOUDFLARE_API_TOKEN=\n"}, code: 2, says: []string{".env.local: CLOUDFLARE_API_TOKEN is empty", "remove the line"}},
-		{name: "space_in_the_token", files: map[string]string{".env": "CLOUDFLARE_API_TOKEN='" + d1test.Token + " x'\n"}, code: 2, says: []string{"a space or a line break in it", "set CLOUDFLARE_API_TOKEN in .env again"}},
-		{name: "broken", files: map[string]string{".env": good + "x " + d1test.Token + "\n"}, code: 2, says: []string{".env: has a line that is not NAME=VALUE"}},
+		{name: "space_in_the_token", files: map[string]string{".env": "CLOUDFLARE_API_TOKEN='" + d1test.Token + " x'\n"}, code: 2, says: []string{"contains a space or a line break", "the token alone after CLOUDFLARE_API_TOKEN= in .env"}},
+		{name: "lines_for_others", files: map[string]string{".env": "hello\n" + good + "my-var=3\n[x]\n"}},
+		{name: "token_as_account", files: map[string]string{".env": set(d1test.Token, d1test.Token)}, code: 2, says: []string{".env: this is the API token, not the account id"}},
+		{name: "token_as_account_of_the_environment", files: map[string]string{".env": good}, env: map[string]string{"CLOUDFLARE_ACCOUNT_ID": d1test.Token}, code: 2,
+			says: []string{"CLOUDFLARE_ACCOUNT_ID in the environment: this is the API token"}},
+		{name: "token_as_account_elsewhere", files: map[string]string{".env": set(d1test.Token, ""), ".env.local": "CLOUDFLARE_ACCOUNT_ID=" + d1test.Token}, code: 2,
+			says: []string{".env.local: this is the API token"}},
+		{name: "account_that_is_none", files: map[string]string{".env": set(d1test.Token, "abc")}, code: 2, says: []string{".env: an account id has 32 hexadecimal digits"}},
 		{name: "in_CI", files: map[string]string{".env": good}, env: map[string]string{"CI": "true"}, code: 2, says: []string{"needs an API token", "in CI no .env file is read"}},
 		{name: "on_GitHub", files: map[string]string{".env": good}, env: map[string]string{"GITHUB_ACTIONS": "true"}, code: 2, says: []string{"needs an API token", "in CI no .env file is read"}},
 		{name: "not_in_CI", files: map[string]string{".env": good}, env: map[string]string{"CI": "false"}},
@@ -114,7 +120,7 @@ func TestDotEnv(t *testing.T) {
 func TestDotEnvAndTheConfiguration(t *testing.T) {
 	c := newCloud(t, with(sample(), ".env", set(d1test.Token, otherAccount)))
 	delete(c.env, "CLOUDFLARE_API_TOKEN")
-	c.run("status", "production").want(t, 2, otherAccount+" in .env, beside the token", d1test.Account+" in account_id of wrangler.jsonc")
+	c.run("status", "production").want(t, 2, otherAccount+" in .env, next to the token", d1test.Account+" in account_id in wrangler.jsonc")
 	c.run("status", "production", "--account-id", d1test.Account).want(t, 0)
 	c.write(".env", set(d1test.Token, d1test.Account))
 	c.run("status", "production").want(t, 0)
@@ -132,7 +138,7 @@ func TestDotEnvBesideTheConfiguration(t *testing.T) {
 	t.Chdir("src")
 	c.run("status", "production").want(t, 0)
 	c.write(".env", set(d1test.Token, ""))
-	c.run("status", "production").want(t, 2, "into ../.env, beside the token")
+	c.run("status", "production").want(t, 2, "into ../.env, next to the token")
 	c.write(".env", "")
 	c.run("status", "production").want(t, 2, "in ../.env,")
 	// Without a configuration they are where it was looked for.

@@ -24,19 +24,19 @@ func TestIDs(t *testing.T) {
 		change func(*hub, map[string]string)
 		want   []string
 	}{
-		"worker":              {configured("../../../../user/tokens/verify?x=", d1test.Account, id), []string{"is no name of a Worker", "the input worker"}},
-		"worker_is_the_token": {configured(d1test.Token+"/", d1test.Account, id), []string{"is no name of a Worker"}},
+		"worker":              {configured("../../../../user/tokens/verify?x=", d1test.Account, id), []string{"is not a Worker name", "the input worker"}},
+		"worker_is_the_token": {configured(d1test.Token+"/", d1test.Account, id), []string{"is not a Worker name"}},
 		"account":             {configured("shop", "../user", id), []string{"account_id in wrangler.jsonc: an account id has 32 hexadecimal digits", "dashboard"}},
-		"account_is_token":    {configured("shop", d1test.Token, id), []string{"account_id in wrangler.jsonc has the API token in the place of"}},
-		"account_of_input":    {input("account-id", d1test.Token), []string{"account-id has the API token in the place of"}},
+		"account_is_token":    {configured("shop", d1test.Token, id), []string{"account_id in wrangler.jsonc: this is the API token, not the account id"}},
+		"account_of_input":    {input("account-id", d1test.Token), []string{"account-id: this is the API token, not the account id"}},
 		"account_of_variable": {func(h *hub, env map[string]string) {
 			configured("shop", "", id)(h, env)
 			env["CLOUDFLARE_ACCOUNT_ID"] = "x" + d1test.Token
-		}, []string{"CLOUDFLARE_ACCOUNT_ID: an account id has"}},
-		"database":          {configured("shop", d1test.Account, "../../x"), []string{"is no database id", "wrangler d1 list"}},
-		"database_is_token": {configured("shop", d1test.Account, d1test.Token), []string{`"***" is no database id`}},
-		"database_of_input": {input("database-id", d1test.Token), []string{`"***" is no database id`}},
-		"version":           {input("worker-version", "../"+d1test.Token), []string{`"../***" is no version of a Worker`}},
+		}, []string{"CLOUDFLARE_ACCOUNT_ID in the environment: an account id has"}},
+		"database":          {configured("shop", d1test.Account, "../../x"), []string{"is not a database id", "wrangler d1 list"}},
+		"database_is_token": {configured("shop", d1test.Account, d1test.Token), []string{`"***" is not a database id`}},
+		"database_of_input": {input("database-id", d1test.Token), []string{`"***" is not a database id`}},
+		"version":           {input("worker-version", "../"+d1test.Token), []string{`"../***" is not a Worker version`}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := newHub(t, sample())

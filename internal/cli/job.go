@@ -169,7 +169,7 @@ func (j *job) wire(ctx context.Context, r *report.Report) error {
 			r.Warnings = append(r.Warnings, warning)
 		}
 	}
-	if err := j.wireOutput(config, dir); err != nil {
+	if err := j.wireOutput(config); err != nil {
 		return err
 	}
 	if j.target.Local {
@@ -244,7 +244,7 @@ func (j *job) wireLocal(r *report.Report) error {
 	if s.on("rollback-worker") || s["worker-version"] != "" {
 		return &usageError{"a local environment has no deployed Worker to roll back", "leave out rollback-worker and worker-version"}
 	}
-	state := cmp.Or(s["persist-to"], filepath.Join(j.configDir, ".wrangler", "state"))
+	state := cmp.Or(s["persist-to"], wrangler.DefaultState(j.configDir))
 	if err := j.inside("persist-to", state); err != nil {
 		return err
 	}
@@ -266,13 +266,13 @@ func (j *job) wireLocal(r *report.Report) error {
 }
 
 // migrationsDirectory is where the migrations are, and which of the files there are some.
-func (j *job) migrationsDirectory(configDir string) (directory, pattern string, err error) {
+func (j *job) migrationsDirectory() (directory, pattern string, err error) {
 	directory, pattern, err = j.target.Database.Migrations()
 	if err != nil {
 		return "", "", configuration(err)
 	}
 	if j.settings["migrations-dir"] == "" {
-		return besideConfiguration(configDir, directory), pattern, nil
+		return besideConfiguration(j.configDir, directory), pattern, nil
 	}
 	if j.target.Database.MigrationsPattern == "" {
 		pattern = "*.sql"
@@ -283,7 +283,7 @@ func (j *job) migrationsDirectory(configDir string) (directory, pattern string, 
 // wireEngine finds the migrations directory and makes the engine that works on it.
 func (j *job) wireEngine(r *report.Report) error {
 	s, db := j.settings, j.target.Database
-	directory, pattern, err := j.migrationsDirectory(j.configDir)
+	directory, pattern, err := j.migrationsDirectory()
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/d1-rewind/d1-rewind/internal/migration"
@@ -25,9 +27,8 @@ func outputFile(command string, s settings) (option, name string) {
 	return option, s[option]
 }
 
-// wireOutput looks at the file that the command is to write, before anything is contacted; configDir is
-// where the configuration is, or would be.
-func (j *job) wireOutput(config *wrangler.Config, configDir string) error {
+// wireOutput looks at the file that the command is to write, before anything is contacted.
+func (j *job) wireOutput(config *wrangler.Config) error {
 	option, name := outputFile(j.command, j.settings)
 	switch {
 	case j.command == "backup" && name == "":
@@ -38,8 +39,7 @@ func (j *job) wireOutput(config *wrangler.Config, configDir string) error {
 	case option == "" || name == "":
 		return nil
 	case name == standardOutput && j.inAction:
-		return &usageError{fmt.Sprintf("%s can't be standard output in an action: that is the log, and this has rows in it", option),
-			"name a file of the workspace"}
+		return j.noStream(option)
 	case name == standardOutput:
 		j.output = j.toStandardOutput()
 	default:
@@ -51,10 +51,10 @@ func (j *job) wireOutput(config *wrangler.Config, configDir string) error {
 		return &usageError{fmt.Sprintf("--format json and --%s %s both write to standard output", option, name),
 			"name a file, or leave out --format json"}
 	}
-	if err := j.protect(option, name, config, configDir); err != nil {
+	if err := j.protect(option, name, config); err != nil {
 		return err
 	}
-	if j.output.Exists() && !j.settings.on("force") {
+	if j.output.Exists() && !j.settings.on("force") && !j.settings.on("dry-run") {
 		return j.existsAlready(name)
 	}
 	return nil
@@ -62,23 +62,28 @@ func (j *job) wireOutput(config *wrangler.Config, configDir string) error {
 
 // findOutput looks for what name means.
 func (j *job) findOutput(option, name string) error {
-	if err := j.inside(option, name); err != nil {
-		return err
-	}
 	found, err := outfile.Find(name)
 	if err != nil {
 		return unsuitable(err)
 	}
-	if found.Path() != "" { // a link may lead out of the workspace, to a file that is not there yet
+	switch {
+	case found.Path() != "":
 		if err := j.inside(option, found.Path()); err != nil {
 			return err
 		}
+	case j.inAction:
+		return j.noStream(option)
 	}
 	j.output = found
 	if number, ok := found.Descriptor(); ok && number == 1 {
 		j.output = j.toStandardOutput()
 	}
 	return nil
+}
+
+// noStream refuses a stream of the process in an action.
+func (j *job) noStream(option string) error {
+	return &usageError{option + " can't be standard output in an action: that is the log, and this has rows in it", "name a file of the workspace"}
 }
 
 // toStandardOutput makes standard output the file to write. What would be said there goes to standard
@@ -92,49 +97,62 @@ func (j *job) toStandardOutput() *outfile.File {
 	return outfile.Stream("standard output", w)
 }
 
-// protect refuses to write what a run of this program, or of wrangler, reads.
-func (j *job) protect(option, name string, config *wrangler.Config, configDir string) error {
-	refused := func(is, why string) error {
-		return &usageError{fmt.Sprintf("%s %s is %s: %s", option, name, is, why), "name another file"}
+// protect refuses to write what a run of this program, or of wrangler, reads: here, or in another
+// project of the repository.
+func (j *job) protect(option, name string, config *wrangler.Config) error {
+	refused := func(problem string) error {
+		return &usageError{fmt.Sprintf("%s is %s", j.option(option, name), problem), "name another file"}
 	}
-	files := []string{}
-	if config != nil {
-		files = append(files, config.Path)
+	path := j.output.Path()
+	if wrangler.IsConfigName(filepath.Base(path)) || config != nil && j.output.Is(config.Path) {
+		return refused("a wrangler configuration")
 	}
-	for _, dir := range []string{configDir, j.settings["working-directory"]} {
-		for _, base := range []string{"wrangler.json", "wrangler.jsonc", "wrangler.toml"} {
-			files = append(files, filepath.Join(dir, base))
+	for _, directory := range j.stateDirectories() {
+		if j.output.Inside(directory) {
+			return refused("in the local state " + shown(directory) + ", which has the local databases and their copies")
 		}
 	}
-	for _, file := range files {
-		if j.output.Is(file) {
-			return refused("a configuration of wrangler", "it would be read as one")
-		}
+	if slices.Contains(strings.Split(filepath.ToSlash(path), "/"), ".wrangler") { // of any project
+		return refused("in .wrangler, where wrangler keeps local databases")
 	}
-	directories, err := j.migrationDirectories(config, configDir)
+	directories, err := j.migrationDirectories(config)
 	if err != nil {
 		return err
 	}
 	for _, directory := range directories {
-		if j.output.Inside(directory) {
-			return refused("in the migrations directory "+shown(directory), "what lies there is applied")
-		}
-	}
-	for _, directory := range j.stateDirectories(configDir) {
-		if j.output.Inside(directory) {
-			return refused("in the local state "+shown(directory), "it has the local databases and their copies")
+		// Where the whole project is the migrations directory, what is no SQL is no migration.
+		whole := outfile.Within(j.configDir, directory) && !strings.EqualFold(filepath.Ext(path), ".sql")
+		if j.output.Inside(directory) && !whole {
+			return refused("in the migrations directory " + shown(directory) + ", whose files are applied")
 		}
 	}
 	return nil
 }
 
-// migrationDirectories are those of all databases of the configuration, that of this run first.
-func (j *job) migrationDirectories(config *wrangler.Config, configDir string) ([]string, error) {
-	own, _, err := j.migrationsDirectory(configDir)
-	if err != nil || config == nil {
-		return []string{own}, err
+// migrationDirectories are those of all databases of the configuration, and of the one above the
+// file to write.
+func (j *job) migrationDirectories(config *wrangler.Config) ([]string, error) {
+	own, _, err := j.migrationsDirectory()
+	if err != nil {
+		return nil, err
 	}
-	all := []string{own}
+	all := append([]string{own}, directoriesOf(config)...)
+	if path := j.output.Path(); path != "" {
+		found, err := wrangler.Find(filepath.Dir(path), j.checkout())
+		if err == nil && found.Path != "" && (config == nil || found.Path != config.Path) {
+			if other, err := wrangler.Load(found.Path); err == nil { // one that can't be read has no say
+				all = append(all, directoriesOf(other)...)
+			}
+		}
+	}
+	return all, nil
+}
+
+// directoriesOf are the migrations directories that a configuration names.
+func directoriesOf(config *wrangler.Config) (all []string) {
+	if config == nil {
+		return nil
+	}
 	sections := []wrangler.Environment{config.Environment}
 	for _, section := range config.Env {
 		sections = append(sections, section)
@@ -142,11 +160,11 @@ func (j *job) migrationDirectories(config *wrangler.Config, configDir string) ([
 	for _, section := range sections {
 		for _, db := range section.Databases {
 			if directory, _, err := db.Migrations(); err == nil { // that of another database need not be right
-				all = append(all, besideConfiguration(configDir, directory))
+				all = append(all, besideConfiguration(filepath.Dir(config.Path), directory))
 			}
 		}
 	}
-	return all, nil
+	return all
 }
 
 // besideConfiguration is a directory as a configuration names it.
@@ -159,16 +177,16 @@ func besideConfiguration(configDir, directory string) string {
 
 // stateDirectories are where wrangler keeps local databases, and this program its copies. Where the
 // project itself is named as the state, they are what is made in it.
-func (j *job) stateDirectories(configDir string) []string {
-	all := []string{filepath.Join(configDir, ".wrangler", "state")}
-	given := j.settings["persist-to"]
-	if given == "" {
+func (j *job) stateDirectories() []string {
+	all := []string{wrangler.DefaultState(j.configDir)}
+	switch given := j.settings["persist-to"]; {
+	case given == "":
 		return all
-	}
-	if outfile.Within(configDir, given) || outfile.Within(".", given) {
+	case outfile.Within(j.configDir, given) || outfile.Within(".", given):
 		return append(all, filepath.Join(given, "v3"), filepath.Join(given, "d1-rewind"))
+	default:
+		return append(all, given)
 	}
-	return append(all, given)
 }
 
 // existsAlready refuses to replace a file.
@@ -177,8 +195,8 @@ func (j *job) existsAlready(name string) error {
 	if j.inAction {
 		force = "the input force: true"
 	}
-	return &migration.Problem{Kind: migration.Refused, Err: fmt.Errorf("%s exists already, and is not replaced", name),
-		State: "nothing was written", Next: "name another file; to replace this one: " + force}
+	return &migration.Problem{Kind: migration.Refused, Err: fmt.Errorf("%s already exists", name),
+		State: "nothing was written", Next: "name another file, or replace this one: " + force}
 }
 
 // unsuitable is the problem of a name under which nothing can be written.
@@ -193,7 +211,7 @@ func (j *job) writeBackup(ctx context.Context) error {
 	named := j.named(name)
 	say := "writing the SQL export to " + named
 	if j.output.IsPipe() {
-		say = "waiting for somebody to read the pipe " + named + ", then writing the SQL export to it"
+		say = "waiting for a reader of the pipe " + named + ", then writing the SQL export to it"
 	}
 	j.progress(say)
 	written := &counted{now: j.p.Now, say: j.progress, said: j.p.Now()}

@@ -88,16 +88,16 @@ func TestWrongOutputs(t *testing.T) {
 		code    int
 		parts   []string
 	}{
-		{"exists", nil, "old.sql", false, 3, []string{"old.sql exists already", "nothing was written", "--force"}},
-		{"exists_behind_a_link", link("old.sql"), "out", false, 3, []string{"out exists already", "--force"}},
-		{"configuration", nil, "wrangler.jsonc", true, 2, []string{"wrangler.jsonc is a configuration of wrangler", untouched,
+		{"exists", nil, "old.sql", false, 3, []string{"old.sql already exists", "nothing was written", "--force"}},
+		{"exists_behind_a_link", link("old.sql"), "out", false, 3, []string{"out already exists", "--force"}},
+		{"configuration", nil, "wrangler.jsonc", true, 2, []string{"wrangler.jsonc is a wrangler configuration", untouched,
 			"name another file"}},
-		{"configuration_by_another_path", nil, "migrations/../wrangler.jsonc", true, 2, []string{"is a configuration of wrangler"}},
-		{"configuration_behind_a_link", link("wrangler.jsonc"), "out", true, 2, []string{"out is a configuration of wrangler"}},
+		{"configuration_by_another_path", nil, "migrations/../wrangler.jsonc", true, 2, []string{"is a wrangler configuration"}},
+		{"configuration_behind_a_link", link("wrangler.jsonc"), "out", true, 2, []string{"out is a wrangler configuration"}},
 		{"configuration_under_a_second_name", func(t *testing.T) { must(t, os.Link("wrangler.jsonc", "out")) }, "out", true, 2,
-			[]string{"out is a configuration of wrangler"}},
-		{"configuration_that_would_be_found_first", nil, "wrangler.json", false, 2, []string{"wrangler.json is a configuration of wrangler"}},
-		{"configuration_behind_a_dangling_link", link("wrangler.toml"), "out", false, 2, []string{"out is a configuration of wrangler"}},
+			[]string{"out is a wrangler configuration"}},
+		{"configuration_that_would_be_found_first", nil, "wrangler.json", false, 2, []string{"wrangler.json is a wrangler configuration"}},
+		{"configuration_behind_a_dangling_link", link("wrangler.toml"), "out", false, 2, []string{"out is a wrangler configuration"}},
 		{"migration", nil, "migrations/0001_users.sql", true, 2, []string{"is in the migrations directory migrations", untouched}},
 		{"new_migration", nil, "migrations/0009_new.sql", false, 2, []string{"is in the migrations directory migrations"}},
 		{"deep_in_the_migrations_directory", func(t *testing.T) { must(t, os.MkdirAll("migrations/a/b", 0o755)) }, "migrations/a/b/c.sql",
@@ -240,7 +240,7 @@ func TestOutputIsReplaced(t *testing.T) {
 	must(t, os.WriteFile("away/other.jsonc", []byte(`{"d1_databases": [{"binding": "DB", "migrations_dir": "../migrations"}]}`), 0o644))
 	for _, output := range []string{"away/other.jsonc", "away/wrangler.toml",
 		"wrangler.toml"} { // the latter would be found here without --config
-		d1rewind(nil, "backup", "--config", "away/other.jsonc", "--force", "--output", output).want(t, 2, "is a configuration of wrangler")
+		d1rewind(nil, "backup", "--config", "away/other.jsonc", "--force", "--output", output).want(t, 2, "is a wrangler configuration")
 	}
 }
 
@@ -406,7 +406,7 @@ func TestOutputIsNotRead(t *testing.T) {
 			Stdin: strings.NewReader(""), Stdout: &stdout, Stderr: stderr, Getenv: func(string) string { return "" }})
 		return run{code, stdout.String(), stderr.String()}
 	}
-	const waiting = "waiting for somebody to read the pipe"
+	const waiting = "waiting for a reader of the pipe"
 	t.Run("interrupted_before_there_is_a_reader", func(t *testing.T) {
 		interrupted(t, waiting, func() {}, "backup", "--output", "pipe").want(t, 130, "interrupted", "nothing was written")
 		interrupted(t, waiting, func() {}, "migrate", "--backup", "pipe").want(t, 130, "interrupted", "nothing was written")
@@ -476,9 +476,9 @@ func TestOutputComesUpMeanwhile(t *testing.T) {
 		code  int
 		part  string
 	}{
-		{"file", func() error { return os.WriteFile("b.sql", []byte("another run's"), 0o600) }, 3, "b.sql exists already"},
-		{"link", func() error { return os.Symlink("wrangler.jsonc", "b.sql") }, 3, "b.sql exists already"},
-		{"directory", func() error { return os.Mkdir("b.sql", 0o700) }, 3, "b.sql exists already"},
+		{"file", func() error { return os.WriteFile("b.sql", []byte("another run's"), 0o600) }, 3, "b.sql already exists"},
+		{"link", func() error { return os.Symlink("wrangler.jsonc", "b.sql") }, 3, "b.sql already exists"},
+		{"directory", func() error { return os.Mkdir("b.sql", 0o700) }, 3, "b.sql already exists"},
 	}
 	for _, tc := range cases {
 		t.Run(tc.name, func(t *testing.T) {
@@ -515,7 +515,7 @@ func TestOutputIsAnotherMeanwhile(t *testing.T) {
 		code         int
 		parts        []string
 	}{
-		{"file", "out", nil, func() error { return os.WriteFile("out", nil, 0o600) }, 3, []string{"out exists already"}},
+		{"file", "out", nil, func() error { return os.WriteFile("out", nil, 0o600) }, 3, []string{"out already exists"}},
 		{"link", "out", func() error { return os.Symlink("b.sql", "out") }, again("wrangler.toml"), 1, []string{another}},
 		{"link_of_the_directory", "out/b.sql", func() error { return os.Symlink("away", "out") }, again("migrations"), 1, []string{another}},
 		{"device", "out", nil, func() error { return syscall.Mkfifo("out", 0o600) }, 1, []string{another}},
@@ -632,11 +632,11 @@ func TestOutputInAnAction(t *testing.T) {
 		parts         []string
 	}{
 		{"-", "", 2, []string{"output can't be standard output in an action", "name a file of the workspace"}},
-		{"/dev/stdout", "", 2, []string{"outside of the workspace"}},
+		{"/dev/stdout", "", 2, []string{"can't be standard output in an action"}},
 		{"/dev/null", "", 2, []string{"outside of the workspace"}},
 		{"out", "true", 2, []string{"outside of the workspace"}}, // a link to a file that is not there
 		{"../b.sql", "", 2, []string{"outside of the workspace"}},
-		{"old.sql", "", 3, []string{"old.sql exists already", "to replace this one: the input force: true"}},
+		{"old.sql", "", 3, []string{"old.sql already exists", "replace this one: the input force: true"}},
 		{"old.sql", "true", 0, []string{"backed up to old.sql"}},
 		{filepath.Join(dir, "b.sql"), "", 0, []string{"backed up to b.sql"}},
 	}

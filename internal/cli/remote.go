@@ -45,7 +45,7 @@ func (j *job) wireRemote(ctx context.Context, r *report.Report) error {
 	if err != nil {
 		return err
 	}
-	if err := j.checkIDs(r, account, token); err != nil {
+	if err := j.checkIDs(r, token); err != nil {
 		return err
 	}
 	base, err := j.apiAddress()

@@ -41,7 +41,7 @@ func CheckDatabaseID(id string) error {
 	if uuid.MatchString(id) {
 		return nil
 	}
-	return fmt.Errorf("%q is no database id: it looks like 9ebd6f14-b574-464c-8147-3885214d6a65", id)
+	return fmt.Errorf("%q is not a database id (expected a UUID such as 9ebd6f14-b574-464c-8147-3885214d6a65)", id)
 }
 
 // CheckWorkerName wants what Cloudflare takes as a Worker's name, where upper-case letters do no
@@ -51,7 +51,7 @@ func CheckWorkerName(name string) error {
 	if workerName.MatchString(name) {
 		return nil
 	}
-	return fmt.Errorf("%q is no name of a Worker: it has letters, digits, dashes and underscores", name)
+	return fmt.Errorf("%q is not a Worker name (letters, digits, \"-\" and \"_\", not starting with \"-\")", name)
 }
 
 // CheckVersion wants a UUID.
@@ -59,7 +59,7 @@ func CheckVersion(id string) error {
 	if uuid.MatchString(id) {
 		return nil
 	}
-	return fmt.Errorf("%q is no version of a Worker: it looks like 11111111-1111-4111-8111-111111111111", id)
+	return fmt.Errorf("%q is not a Worker version (expected a UUID)", id)
 }
 
 // segment makes text one segment of a path, whatever is in it: url.PathEscape leaves dots alone.

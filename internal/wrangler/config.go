@@ -51,6 +51,8 @@ type Database struct {
 	Name              string // database_name
 	ID                string // database_id
 	PreviewID         string // preview_database_id
+	EmptyID           bool   // database_id is there and empty, which names a local database, as in many templates
+	EmptyPreviewID    bool   // so is preview_database_id
 	MigrationsDir     string // migrations_dir
 	MigrationsTable   string // migrations_table
 	MigrationsPattern string // migrations_pattern
@@ -261,6 +263,11 @@ func (d *decoder) database(key []string, entry any) (db Database, err error) {
 			return db, err
 		}
 	}
+	empty := func(name string) bool { return object[name] == "" } // which is not absent (??, not ||, in d1DatabaseEntry)
+	db.EmptyID, db.EmptyPreviewID = empty("database_id"), empty("preview_database_id")
+	if empty("migrations_dir") {
+		db.MigrationsDir = "." // the configuration's own directory
+	}
 	if db.Binding == "" {
 		return db, d.fail(key, fmt.Sprintf("%s has no binding", keyText(key)),
 			"add the variable by which the Worker knows the database: "+example(d.path, "binding", "DB"))
@@ -358,9 +365,9 @@ func example(file, key, value string) string {
 // (d1DatabaseEntry).
 func (d Database) Identifier() string {
 	switch {
-	case d.PreviewID != "":
+	case d.PreviewID != "" || d.EmptyPreviewID:
 		return d.PreviewID
-	case d.ID != "":
+	case d.ID != "" || d.EmptyID:
 		return d.ID
 	default:
 		return d.Binding

@@ -6,9 +6,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
-
-	"github.com/joho/godotenv"
 )
 
 // The variables that are taken from .env files.
@@ -26,9 +25,9 @@ type Credentials struct {
 	OtherFile    string // that file
 }
 
-// DotEnvFiles returns the .env files of an environment ("" for the top level), those that go
+// dotEnvFiles returns the .env files of an environment ("" for the top level), those that go
 // before others first: the order of wrangler (getDefaultEnvFiles, loadDotEnv).
-func DotEnvFiles(env string) []string {
+func dotEnvFiles(env string) []string {
 	files := []string{".env.local", ".env"}
 	if env != "" && filepath.Base(env) == env { // or it would be a path
 		files = append([]string{".env." + env + ".local", ".env." + env}, files...)
@@ -36,17 +35,18 @@ func DotEnvFiles(env string) []string {
 	return files
 }
 
-// ReadCredentials reads the .env files in dir. Other than in wrangler, which mixes all files, the
-// token and the account come from one file: the first of DotEnvFiles that has a token. Wrangler
-// reads the files of its working directory; where that is the configuration's they are the same.
+// ReadCredentials reads the .env files in dir; getenv looks up what values refer to. Other than in
+// wrangler, which mixes all files, the token and the account come from one file: the first that has a
+// token. Wrangler reads the files of its working directory; where that is the configuration's they
+// are the same.
 //
-// A file that says nothing about Cloudflare is harmless. One that can't be read, and goes before
-// the one with the token, is a *ConfigError, which never quotes it.
-func ReadCredentials(dir, env string) (Credentials, error) {
+// A file that can't be read, and goes before the one with the token, is a *ConfigError, which never
+// quotes it.
+func ReadCredentials(dir, env string, getenv func(string) string) (Credentials, error) {
 	var c Credentials
-	for _, name := range DotEnvFiles(env) {
+	for _, name := range dotEnvFiles(env) {
 		file := filepath.Join(dir, name)
-		values, err := readDotEnv(file)
+		values, err := readDotEnv(file, getenv)
 		if err != nil && c.File != "" {
 			continue // it would give nothing
 		}
@@ -58,7 +58,7 @@ func ReadCredentials(dir, env string) (Credentials, error) {
 		switch {
 		case c.File == "" && hasToken && token == "":
 			return Credentials{}, &ConfigError{Path: file, Problem: TokenVariable + " is empty",
-				Hint: "write the token there, without a $ in it, or remove the line; an empty one hides those of other .env files, as in wrangler"}
+				Hint: "write the token there, or remove the line; an empty one hides those of other .env files, as in wrangler"}
 		case c.File == "" && hasToken:
 			c.Token, c.AccountID, c.File = token, account, file
 		case account != "" && c.AccountID == "" && c.OtherAccount == "":
@@ -70,9 +70,7 @@ func ReadCredentials(dir, env string) (Credentials, error) {
 
 // readDotEnv returns the variables of a .env file, none if there is no such file. As in wrangler a
 // directory of that name is none: Python keeps its environments in such.
-func readDotEnv(file string) (map[string]string, error) {
-	fail := func(problem, hint string) error { return &ConfigError{Path: file, Problem: problem, Hint: hint} }
-	const instead = "set " + TokenVariable + " in the environment, then no .env file is read"
+func readDotEnv(file string, getenv func(string) string) (map[string]string, error) {
 	info, err := os.Stat(file)
 	if errors.Is(err, fs.ErrNotExist) || err == nil && info.IsDir() {
 		return nil, nil
@@ -82,14 +80,56 @@ func readDotEnv(file string) (map[string]string, error) {
 		data, err = readFile(file)
 	}
 	if err != nil {
-		return nil, fail("can't be read: "+cause(err), "correct that, or "+instead)
+		return nil, &ConfigError{Path: file, Problem: "can't be read: " + cause(err),
+			Hint: "correct that, or set " + TokenVariable + " in the environment, then no .env file is read"}
 	}
-	values, err := godotenv.UnmarshalBytes(bytes.TrimPrefix(data, []byte("\xef\xbb\xbf")))
-	if err != nil { // whose words quote the file
-		return nil, fail("has a line that is not NAME=VALUE", "correct it, and put values of several lines in quotes; or "+instead)
+	return parseDotEnv(string(bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))), getenv), nil
+}
+
+// dotEnvLine is the expression with which the dotenv package, which wrangler uses, finds lines; what does
+// not fit is passed over (LINE in lib/main.js of dotenv 16).
+var dotEnvLine = regexp.MustCompile("(?m)(?:^|^)\\s*(?:export\\s+)?([\\w.-]+)(?:\\s*=\\s*?|:\\s+?)" +
+	"(\\s*'(?:\\\\'|[^'])*'|\\s*\"(?:\\\\\"|[^\"])*\"|\\s*`(?:\\\\`|[^`])*`|[^#\\r\\n]+)?\\s*(?:#.*)?(?:$|$)")
+
+// parseDotEnv reads text as dotenv and dotenv-expand do: no library for Go takes and passes over the
+// same lines.
+func parseDotEnv(text string, getenv func(string) string) map[string]string {
+	values := map[string]string{}
+	text = strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(text)
+	for _, match := range dotEnvLine.FindAllStringSubmatch(text, -1) {
+		value := strings.TrimSpace(match[2])
+		quote := ""
+		if len(value) > 1 && strings.ContainsAny(value[:1], "'\"`") && value[len(value)-1] == value[0] {
+			quote, value = value[:1], value[1:len(value)-1]
+		}
+		if quote == `"` {
+			value = strings.NewReplacer(`\n`, "\n", `\r`, "\r").Replace(value)
+		}
+		values[match[1]] = value
 	}
 	for name, value := range values {
-		values[name] = strings.TrimSpace(value)
+		values[name] = strings.TrimSpace(expand(value, func(other string) string {
+			if set := getenv(other); set != "" || other == name {
+				return set
+			}
+			return values[other]
+		}))
 	}
-	return values, nil
+	return values
+}
+
+// reference is $NAME, ${NAME} or ${NAME:-DEFAULT}; a backslash in front keeps it as it is.
+var reference = regexp.MustCompile(`\\?\$(?:\{(\w+)(?::?-([^}]*))?\}|(\w+))`)
+
+func expand(value string, lookup func(string) string) string {
+	return reference.ReplaceAllStringFunc(value, func(text string) string {
+		if kept, escaped := strings.CutPrefix(text, `\`); escaped {
+			return kept
+		}
+		parts := reference.FindStringSubmatch(text)
+		if found := lookup(parts[1] + parts[3]); found != "" {
+			return found
+		}
+		return parts[2]
+	})
 }

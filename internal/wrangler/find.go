@@ -5,10 +5,15 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 )
 
 // configNames are the names of a configuration, in wrangler's order of preference.
 var configNames = []string{"wrangler.json", "wrangler.jsonc", "wrangler.toml"}
+
+// IsConfigName reports whether wrangler would take a file of this name for a configuration.
+func IsConfigName(base string) bool { return slices.Contains(configNames, strings.ToLower(base)) }
 
 // otherNames are configurations that wrangler has for other commands and does not read for
 // those of D1: cloudflare.config.ts needs --experimental-new-config, which no d1 command has,

@@ -33,6 +33,6 @@ func TestDotEnvPipe(t *testing.T) {
 	if err := syscall.Mkfifo(filepath.Join(dir, ".env"), 0o600); err != nil {
 		t.Skip(err)
 	}
-	_, err := wrangler.ReadCredentials(dir, "")
+	_, err := wrangler.ReadCredentials(dir, "", none)
 	checkError(t, err, ".env: can't be read: it is a pipe or a device, not a file")
 }

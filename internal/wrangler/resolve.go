@@ -107,7 +107,7 @@ func provision(databases []Database, worker string) []Database {
 }
 
 // id is the form of a database's id.
-var id = regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
+var id = regexp.MustCompile(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
 
 // find returns the section that an environment's name means, "" for the top level.
 func (c *Config) find(s Selection) (env string, local bool, err error) {
@@ -320,6 +320,9 @@ func (c *Config) names() []string {
 
 // pick chooses one of a section's databases.
 func (c *Config) pick(env string, local bool, databases []Database, s Selection) (db Database, mismatch string, err error) {
+	if len(databases) == 0 && s.DatabaseID != "" { // which says enough
+		return Database{Binding: cmp.Or(s.Database, "DB"), ID: s.DatabaseID}, "", nil
+	}
 	if len(databases) == 0 {
 		return db, "", c.noDatabases(env, local, databases != nil)
 	}
@@ -369,7 +372,7 @@ func (c *Config) pick(env string, local bool, databases []Database, s Selection)
 			mismatch = fmt.Sprintf("%s is configured with another id than %q; the id %q wins", show(db), s.DatabaseID, s.DatabaseID)
 		}
 		// Without preview_database_id, or it would stay the one of the local state.
-		db.ID, db.PreviewID = s.DatabaseID, ""
+		db.ID, db.PreviewID, db.EmptyPreviewID = s.DatabaseID, "", false
 		if db.Provisioned { // which is the name of another one
 			db.Name, db.Provisioned = "", false
 		}

@@ -10,6 +10,10 @@ import (
 // uniqueKey is the Durable Object namespace in which miniflare keeps its D1 databases.
 const uniqueKey = "miniflare-D1DatabaseObject"
 
+// DefaultState returns the state directory of a project whose configuration is in configDir, unless
+// --persist-to names another.
+func DefaultState(configDir string) string { return filepath.Join(configDir, ".wrangler", "state") }
+
 // StateDir returns the directory of the local databases in a state directory, which is
 // .wrangler/state beside the configuration or what --persist-to names. Beside the databases
 // it holds miniflare's own metadata.sqlite.
