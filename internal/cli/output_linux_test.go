@@ -185,8 +185,18 @@ func TestOutputIsNotTheLocalState(t *testing.T) {
 			t.Errorf("files changed (-before +after):\n%s", diff)
 		}
 	}
-	d1rewind(nil, "backup", "--persist-to", ".", "--output", "b.sql").want(t, 0,
-		"backed up to b.sql") // the project as the state is not closed
+	// The project as the state is not closed, nor is a directory of it that the command is typed in.
+	d1rewind(nil, "backup", "--persist-to", ".", "--output", "b.sql").want(t, 0, "backed up to b.sql")
+	must(t, os.WriteFile("wrangler.toml", []byte("[[d1_databases]]\nbinding = 'DB'\n"), 0o644), os.Mkdir("src", 0o755))
+	t.Chdir("src")
+	d1rewind(nil, "migrate", "--persist-to", ".").want(t, 0, "applied 2 migrations")
+	d1rewind(nil, "backup", "--persist-to", ".", "--output", "b.sql").want(t, 0, "backed up to b.sql")
+	d1rewind(nil, "backup", "--persist-to", ".", "--output", "v3/b.sql").want(t, 2, "is in the local state v3")
+	must(t, os.Mkdir("../project", 0o755),
+		os.WriteFile("../project/wrangler.toml", []byte("[[d1_databases]]\nbinding = 'DB'\nmigrations_dir = '../migrations'\n"), 0o644))
+	for _, args := range [][]string{{"migrate"}, {"backup", "--output", "../project/b.sql"}} {
+		d1rewind(nil, append(args, "--config", "../project/wrangler.toml", "--persist-to", "../project")...).want(t, 0)
+	}
 }
 
 // export is what a backup of the local database writes.

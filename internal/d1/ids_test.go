@@ -95,8 +95,8 @@ func requestsOf(t *testing.T, text string) map[string][]string {
 	return all
 }
 
-// A Worker or a database that is named like the token shows it nowhere: not in an error, nor in what
-// --verbose says. (An account like it is refused, and so is such an id.)
+// A Worker or a database that is named like the token: neither an error nor a line of --verbose shows it.
+// (An account like it is refused earlier.)
 func TestTokenAsAName(t *testing.T) {
 	t.Parallel()
 	for name, fault := range map[string]d1test.Fault{
