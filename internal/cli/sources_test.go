@@ -1,59 +1,46 @@
-package cli
+package cli_test
 
 import (
 	"os"
 	"path/filepath"
 	"testing"
-	"time"
 
-	"github.com/d1-rewind/d1-rewind/internal/report"
+	"github.com/d1-rewind/d1-rewind/internal/d1/d1test"
 )
 
-// TestSources wants a report to know where configuration and token come from.
+// A report says where the configuration and the token come from, as seen from where it was asked for.
 func TestSources(t *testing.T) {
-	dir := t.TempDir()
-	for name, text := range map[string]string{"wrangler.toml": "[[d1_databases]]\nbinding = 'DB'\ndatabase_id = 'x'\n", ".env": "CLOUDFLARE_API_TOKEN='a b'", "src/x": ""} {
-		file := filepath.Join(dir, name)
-		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	reported := func(environment string, env map[string]string) report.Report {
-		getenv := func(name string) string { return env[name] }
-		given := settings{"environment": environment}
-		all, err := resolve(given, getenv)
-		if err != nil {
-			t.Fatal(err)
-		}
-		j := job{p: Process{Program: "d1-rewind", Version: "test", Getenv: getenv, Now: time.Now}, command: "status", given: given, settings: all, progress: func(string) {}}
-		r := report.Report{}
-		_ = j.wire(t.Context(), &r) // nothing is contacted: the token has a space
-		return r
-	}
 	for _, tc := range []struct {
 		name, in, environment string
-		env                   map[string]string
-		config, token         string
+		ofTheProcess          bool // the token
+		configuration         string
+		token                 any // nil: nothing is said
 	}{
-		{"beside", ".", "production", nil, "wrangler.toml", ".env"},
-		{"above", "src", "production", nil, "../wrangler.toml", "../.env"},
-		{"local", "src", "local", nil, "../wrangler.toml", ""},
-		{"token_of_the_process", "src", "production", map[string]string{"CLOUDFLARE_API_TOKEN": "a b"}, "../wrangler.toml", ""},
+		{"beside", ".", "production", false, "wrangler.jsonc", ".env"},
+		{"above", "src", "production", false, "../wrangler.jsonc", "../.env"},
+		{"local", "src", "local", false, "../wrangler.jsonc", nil},
+		{"token_of_the_process", "src", "production", true, "../wrangler.jsonc", nil},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			t.Chdir(filepath.Join(dir, tc.in))
-			if r := reported(tc.environment, tc.env); r.Config != tc.config || r.TokenSource != tc.token {
-				t.Errorf("config %q, token %q, want %q, %q", r.Config, r.TokenSource, tc.config, tc.token)
+			c := newProject(t, map[string]string{".env": set(d1test.Token, d1test.Account)})
+			if err := os.Mkdir("src", 0o755); err != nil {
+				t.Fatal(err)
+			}
+			t.Chdir(filepath.Join(c.dir, tc.in))
+			if tc.ofTheProcess {
+				c.env["CLOUDFLARE_API_TOKEN"], c.env["CLOUDFLARE_ACCOUNT_ID"] = d1test.Token, d1test.Account
+			}
+			r := c.run("status", tc.environment, "--format", "json")
+			r.want(t, 0)
+			if got := r.json(t); got["configuration"] != tc.configuration || got["tokenSource"] != tc.token {
+				t.Errorf("configuration %v, token from %v, want %v, %v", got["configuration"], got["tokenSource"], tc.configuration, tc.token)
 			}
 		})
 	}
-	t.Run("none", func(t *testing.T) {
-		t.Chdir(t.TempDir())
-		if r := reported("local", nil); r.Config != "" || r.TokenSource != "" {
-			t.Errorf("config %q, token %q", r.Config, r.TokenSource)
+	t.Run("no_configuration", func(t *testing.T) {
+		workspace(t, sample())
+		if got := d1rewind(nil, "status", "--format", "json").json(t)["configuration"]; got != "" {
+			t.Errorf("configuration %q", got)
 		}
 	})
 }
