@@ -139,10 +139,22 @@ func TestBracketsThatDoNotNest(t *testing.T) {
 	}
 }
 
-// A key of many names nests, too, without brackets.
+// A key of many names nests, too, without brackets. What it is in is read all the same.
 func TestLongKeys(t *testing.T) {
 	t.Parallel()
-	for _, text := range []string{strings.Repeat("a.", 1<<18) + "a = 1", "[" + strings.Repeat("a.", 1<<18) + "a]", "x = {" + strings.Repeat("a.", 1<<18) + "a = 1}"} {
-		_, _ = wrangler.Load(write(t, "wrangler.toml", text)) // it must come back
+	long := strings.Repeat("a.", 1<<18)
+	const database = "[[d1_databases]]\nbinding = 'DB'\n"
+	want := []wrangler.Database{{Binding: "DB"}}
+	for _, text := range []string{long + "a = 1\n" + database, database + "[" + long + "a]", "x = {" + long + "a = 1}\n" + database} {
+		config, err := wrangler.Load(write(t, "wrangler.toml", text))
+		if err != nil {
+			t.Errorf("%.10s…: %.200v", text, err)
+			continue
+		}
+		if diff := cmp.Diff(want, config.Databases); diff != "" {
+			t.Errorf("%.10s…: databases (-want +got):\n%s", text, diff)
+		}
 	}
+	_, err := wrangler.Load(write(t, "wrangler.toml", "d1_databases."+long+"a = 1"))
+	checkError(t, err, "wrangler.toml: d1_databases is an object, want an array")
 }
