@@ -708,7 +708,7 @@ func TestReportIsNotWritten(t *testing.T) {
 		{nil, "help migrate", 1, nil},
 		{nil, "version", 1, nil},
 		{nil, "version --format json", 1, nil},
-		{nil, "create third", 1, []string{"created migrations/0003_third.sql"}},
+		{nil, "create third", 1, []string{"created migrations/0003_third.sql\n", "the file need not be made again"}},
 		{nil, "status", 1, []string{"2 pending, 0 applied" + asLeft, "d1-rewind status local"}},
 		{nil, "status --format json", 1, []string{"2 pending, 0 applied" + asLeft}},
 		{nil, "status --format markdown", 1, []string{"2 pending, 0 applied" + asLeft}},
