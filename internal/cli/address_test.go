@@ -47,10 +47,12 @@ func TestAPIAddress(t *testing.T) {
 		code   int
 		want   []string
 	}{
-		"input":                    {input("http://SERVER"), 0, []string{"asking the API at 127.0.0.1:", "not Cloudflare's own"}},
-		"input_with_white_space":   {input(" http://SERVER/ \n"), 0, nil},
-		"input_wins":               {func(h *hub, env map[string]string) { env["CLOUDFLARE_API_BASE_URL"] = "https://evil.example" }, 0, nil},
-		"variable_alone":           {variable("http://SERVER"), 2, []string{"CLOUDFLARE_API_BASE_URL leads the token to http://127.0.0.1:", "GITHUB_ENV", "input api-address", "nothing was contacted"}},
+		"input":                  {input("http://SERVER"), 0, []string{"asking the API at 127.0.0.1:", "not Cloudflare's own"}},
+		"input_with_white_space": {input(" http://SERVER/ \n"), 0, nil},
+		"input_wins":             {func(h *hub, env map[string]string) { env["CLOUDFLARE_API_BASE_URL"] = "https://evil.example" }, 0, nil},
+		"variable_alone": {variable("http://SERVER"), 2,
+			[]string{"CLOUDFLARE_API_BASE_URL leads the token to http://127.0.0.1:", "GITHUB_ENV", "input api-address",
+				"nothing was contacted"}},
 		"variable_of_a_stranger":   {variable("https://user:s3cr3t-path@evil.example/s3cr3t-path"), 2, []string{"https://evil.example,", "GITHUB_ENV"}},
 		"variable_with_tricks":     {variable("https://api.cloudflare.com@evil.example/client/v4"), 2, []string{"https://evil.example,"}},
 		"variable_looks_alike":     {variable("https://api.cloudflare.com.evil.example/client/v4"), 2, []string{"GITHUB_ENV"}},
@@ -75,7 +77,8 @@ func TestAPIAddress(t *testing.T) {
 	}
 	t.Run("local", func(t *testing.T) {
 		h := newHub(t, sample())
-		h.step(push, map[string]string{"mode": "migrate", "environment": "local"}, func(env map[string]string) { variable("https://evil.example")(h, env) }).want(t, 0)
+		h.step(push, map[string]string{"mode": "migrate", "environment": "local"},
+			func(env map[string]string) { variable("https://evil.example")(h, env) }).want(t, 0)
 	})
 	t.Run("command_line", func(t *testing.T) {
 		c := newCloud(t, sample())
@@ -174,7 +177,8 @@ func authority(t *testing.T) (tls.Certificate, string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "evil"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "evil"},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
 		DNSNames: []string{"api.cloudflare.com"}, IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageDigitalSignature}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
 	if err != nil {
@@ -237,9 +241,11 @@ func TestAuthorityOfAStep(t *testing.T) {
 		certificate, file := authority(t)
 		proxy, connections, told := between(t, certificate)
 		process := exec.Command(executable)
-		process.Env = []string{"D1_REWIND_TEST_PROCESS=1", "HTTPS_PROXY=" + proxy, "SSL_CERT_FILE=" + file, "SSL_CERT_DIR=" + filepath.Dir(file), "CLOUDFLARE_API_TOKEN=" + d1test.Token}
+		process.Env = []string{"D1_REWIND_TEST_PROCESS=1", "HTTPS_PROXY=" + proxy, "SSL_CERT_FILE=" + file,
+			"SSL_CERT_DIR=" + filepath.Dir(file), "CLOUDFLARE_API_TOKEN=" + d1test.Token}
 		if inAction {
-			process.Env = append(process.Env, "GITHUB_EVENT_NAME=push", "INPUT_MODE=migrate", "INPUT_ENVIRONMENT=production", "INPUT_COMMENT=off", "GITHUB_WORKSPACE="+c.dir)
+			process.Env = append(process.Env, "GITHUB_EVENT_NAME=push", "INPUT_MODE=migrate", "INPUT_ENVIRONMENT=production",
+				"INPUT_COMMENT=off", "GITHUB_WORKSPACE="+c.dir)
 		} else {
 			process.Args = append(process.Args, "migrate", "production")
 		}

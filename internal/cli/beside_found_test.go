@@ -109,23 +109,36 @@ func TestBesideWranglerWhereItFinds(t *testing.T) {
 		database     string // its identifier
 	}{
 		{name: "above", files: map[string]string{"wrangler.toml": toml("DB"), "src/deep/x.ts": ""}, in: "src/deep"},
-		{name: "nearest_above", files: map[string]string{"wrangler.jsonc": one("FAR"), "apps/wrangler.jsonc": "{}", "wrangler.toml": "", "apps/api/wrangler.jsonc": one("DB"), "apps/api/src/x.ts": ""}, in: "apps/api/src",
+		{name: "nearest_above", files: map[string]string{"wrangler.jsonc": one("FAR"), "apps/wrangler.jsonc": "{}", "wrangler.toml": "",
+			"apps/api/wrangler.jsonc": one("DB"), "apps/api/src/x.ts": ""}, in: "apps/api/src",
 			migrations: "apps/api/migrations"},
-		{name: "one_above_and_one_here", files: map[string]string{"wrangler.json": one("DB"), "here/wrangler.toml": toml("DB"), "here/migrations/0009_wrong.sql": "SELECT nonsense;"}, in: "here"},
-		{name: "one_above_and_one_here_of_the_same_name", files: map[string]string{"wrangler.json": one("OTHER"), "here/wrangler.json": one("DB")}, in: "here", migrations: "here/migrations"},
+		{name: "one_above_and_one_here", files: map[string]string{"wrangler.json": one("DB"), "here/wrangler.toml": toml("DB"),
+			"here/migrations/0009_wrong.sql": "SELECT nonsense;"}, in: "here"},
+		{name: "one_above_and_one_here_of_the_same_name",
+			files: map[string]string{"wrangler.json": one("OTHER"), "here/wrangler.json": one("DB")}, in: "here",
+			migrations: "here/migrations"},
 		{name: "directory_of_that_name", files: map[string]string{"wrangler.toml": toml("DB"), "here/wrangler.json/x": ""}, in: "here"},
-		{name: "absolute_migrations_dir", files: map[string]string{"wrangler.json": "{" + dated + fmt.Sprintf(`,"d1_databases":[{"binding":"DB","migrations_dir":%q}]}`, absolute)}, migrations: absolute},
-		{name: "CLOUDFLARE_ENV", files: map[string]string{"wrangler.json": "{" + dated + `,"d1_databases":[{"binding":"TOP"}],"env":{"staging":{"d1_databases":[{"binding":"DB","database_id":"s"}]}}}`},
+		{name: "absolute_migrations_dir", files: map[string]string{"wrangler.json": "{" + dated +
+			fmt.Sprintf(`,"d1_databases":[{"binding":"DB","migrations_dir":%q}]}`, absolute)}, migrations: absolute},
+		{name: "CLOUDFLARE_ENV", files: map[string]string{"wrangler.json": "{" + dated +
+			`,"d1_databases":[{"binding":"TOP"}],"env":{"staging":{"d1_databases":[{"binding":"DB","database_id":"s"}]}}}`},
 			variables: []string{"CLOUDFLARE_ENV=staging"}, database: "s"},
-		{name: "environment_before_CLOUDFLARE_ENV", files: map[string]string{"wrangler.json": "{" + dated + `,"d1_databases":[{"binding":"TOP"}],"env":{"staging":{"d1_databases":[{"binding":"DB","database_id":"s"}]},"dev":{}}}`},
+		{name: "environment_before_CLOUDFLARE_ENV",
+			files: map[string]string{"wrangler.json": "{" + dated +
+				`,"d1_databases":[{"binding":"TOP"}],"env":{"staging":{"d1_databases":[{"binding":"DB","database_id":"s"}]},"dev":{}}}`},
 			variables: []string{"CLOUDFLARE_ENV=dev"}, theirs: []string{"--env", "staging"}, ours: []string{"--environment", "local:staging"}, database: "s"},
-		{name: "empty_CLOUDFLARE_ENV", files: map[string]string{"wrangler.json": "{" + dated + `,"d1_databases":[{"binding":"DB"}],"env":{"staging":{}}}`}, variables: []string{"CLOUDFLARE_ENV="}},
-		{name: "redirected_configuration", files: map[string]string{"wrangler.json": one("DB"), ".wrangler/deploy/config.json": `{"configPath":"../../dist/wrangler.json"}`,
-			"dist/wrangler.json": "{" + dated + `,"d1_databases":[{"binding":"DB","database_id":"redirected"}]}`}},
-		{name: "redirected_configuration_in_between", files: map[string]string{"wrangler.json": one("DB"), "here/.wrangler/deploy/config.json": `{"configPath":"../../wrangler.json"}`,
-			"here/there/x": ""}, in: "here/there"},
+		{name: "empty_CLOUDFLARE_ENV", files: map[string]string{"wrangler.json": "{" + dated +
+			`,"d1_databases":[{"binding":"DB"}],"env":{"staging":{}}}`}, variables: []string{"CLOUDFLARE_ENV="}},
+		{name: "redirected_configuration", files: map[string]string{"wrangler.json": one("DB"),
+			".wrangler/deploy/config.json": `{"configPath":"../../dist/wrangler.json"}`,
+			"dist/wrangler.json":           "{" + dated + `,"d1_databases":[{"binding":"DB","database_id":"redirected"}]}`}},
+		{name: "redirected_configuration_in_between",
+			files: map[string]string{"wrangler.json": one("DB"),
+				"here/.wrangler/deploy/config.json": `{"configPath":"../../wrangler.json"}`,
+				"here/there/x":                      ""}, in: "here/there"},
 		{name: "cloudflare.config.ts_beside", files: map[string]string{"wrangler.json": one("DB"), "cloudflare.config.ts": "export default {}"}},
-		{name: "persist_to_in_a_subfolder", files: map[string]string{"wrangler.json": one("DB"), "src/x": ""}, in: "src", theirs: []string{"--persist-to", "../.wrangler/state"}, ours: []string{"--persist-to", "../.wrangler/state"}},
+		{name: "persist_to_in_a_subfolder", files: map[string]string{"wrangler.json": one("DB"), "src/x": ""}, in: "src",
+			theirs: []string{"--persist-to", "../.wrangler/state"}, ours: []string{"--persist-to", "../.wrangler/state"}},
 	}
 	for _, tc := range cases {
 		t.Run(tc.name, func(t *testing.T) {
@@ -170,11 +183,15 @@ func TestBesideWranglerThatFindsNothing(t *testing.T) {
 		code     int
 		rewind   string
 	}{
-		{"cloudflare.config.ts", map[string]string{"cloudflare.config.ts": "export default {}"}, "No configuration file found", nil, 2, "no wrangler configuration, only cloudflare.config.ts"},
-		{"redirected", map[string]string{".wrangler/deploy/config.json": `{"configPath":"../../dist/wrangler.json"}`, "dist/wrangler.json": "{" + dated + `,"d1_databases":[{"binding":"DB"}]}`},
+		{"cloudflare.config.ts", map[string]string{"cloudflare.config.ts": "export default {}"}, "No configuration file found", nil, 2,
+			"no wrangler configuration, only cloudflare.config.ts"},
+		{"redirected", map[string]string{".wrangler/deploy/config.json": `{"configPath":"../../dist/wrangler.json"}`,
+			"dist/wrangler.json": "{" + dated + `,"d1_databases":[{"binding":"DB"}]}`},
 			"No configuration file found", nil, 2, "no wrangler configuration, only .wrangler/deploy/config.json"},
-		{"previews", map[string]string{"wrangler.json": "{" + dated + `,"previews":{"d1_databases":[{"binding":"DB"}]}}`}, "Couldn't find a D1 DB with the name or binding 'DB'", nil, 2, "databases of the previews block are not read"},
-		{"only_in_env_dev", map[string]string{"wrangler.json": "{" + dated + `,"env":{"dev":{"d1_databases":[{"binding":"DB"}]}}}`}, "Couldn't find a D1 DB with the name or binding 'DB'", nil, 2, "environments with databases: local:dev"},
+		{"previews", map[string]string{"wrangler.json": "{" + dated + `,"previews":{"d1_databases":[{"binding":"DB"}]}}`},
+			"Couldn't find a D1 DB with the name or binding 'DB'", nil, 2, "databases of the previews block are not read"},
+		{"only_in_env_dev", map[string]string{"wrangler.json": "{" + dated + `,"env":{"dev":{"d1_databases":[{"binding":"DB"}]}}}`},
+			"Couldn't find a D1 DB with the name or binding 'DB'", nil, 2, "environments with databases: local:dev"},
 	}
 	for _, tc := range cases {
 		t.Run(tc.name, func(t *testing.T) {
@@ -202,8 +219,10 @@ func TestBesideWranglerWithoutIDAndName(t *testing.T) {
 	for _, name := range []string{"my_shop-order-db", "my_shop-staging-order-db", "own-order-db"} {
 		server.Create(name)
 	}
-	dir := wranglertest.Project(t, map[string]string{"wrangler.json": `{"name":"my_shop","compatibility_date":"2026-11-01","account_id":"` + d1test.Account + `","d1_databases":[{"binding":"Order_DB"}],
-		"env":{"staging":{"d1_databases":[{"binding":"Order_DB"}]},"named":{"name":"own","d1_databases":[{"binding":"Order_DB"}]},"missing":{"d1_databases":[{"binding":"Order_DB"}]}}}`,
+	dir := wranglertest.Project(t, map[string]string{"wrangler.json": `{"name":"my_shop","compatibility_date":"2026-11-01","account_id":"` +
+		d1test.Account + `","d1_databases":[{"binding":"Order_DB"}],
+		"env":{"staging":{"d1_databases":[{"binding":"Order_DB"}]},
+		"named":{"name":"own","d1_databases":[{"binding":"Order_DB"}]},"missing":{"d1_databases":[{"binding":"Order_DB"}]}}}`,
 		"migrations/0001_a.sql": "CREATE TABLE a(x);"})
 	b := bothTools(t, program, dir, "CLOUDFLARE_API_BASE_URL="+server.URL, "CLOUDFLARE_API_TOKEN="+d1test.Token)
 	for environment, section := range map[string]string{"production": "", "staging": "staging", "named": "named"} {
@@ -215,7 +234,8 @@ func TestBesideWranglerWithoutIDAndName(t *testing.T) {
 			t.Errorf("%s: after wrangler applied are %q, pending %q", environment, applied, pending)
 		}
 	}
-	b.wrangler(1, "Couldn't find an auto-provisioned D1 DB named 'my_shop-missing-order-db'", "d1", "migrations", "apply", "Order_DB", "--remote", "--env", "missing")
+	b.wrangler(1, "Couldn't find an auto-provisioned D1 DB named 'my_shop-missing-order-db'", "d1", "migrations", "apply", "Order_DB",
+		"--remote", "--env", "missing")
 	output, code := b.person.Rewind(t, b.program, dir, "status", "missing")
 	if want := `no database named "my_shop-missing-order-db"`; code != 2 || !strings.Contains(output, want) {
 		t.Errorf("exit code %d, want 2 and %q in:\n%s", code, want, output)
@@ -229,7 +249,8 @@ func TestBesideWranglerDotEnv(t *testing.T) {
 	program := wranglertest.Program(t)
 	const one, two, three = "token-one-token-one-token-one-token-one-", "token-two-token-two-token-two-token-two-", "token-three-token-three-token-three-toke"
 	account := func(n int) string { return fmt.Sprintf("%032x", n) }
-	config := "{" + dated + `,"d1_databases":[{"binding":"DB","database_id":"11111111-2222-4333-8444-555555555555"}],"env":{"staging":{"d1_databases":[{"binding":"DB","database_id":"11111111-2222-4333-8444-555555555555"}]}}}`
+	const databases = `"d1_databases":[{"binding":"DB","database_id":"11111111-2222-4333-8444-555555555555"}]`
+	config := "{" + dated + "," + databases + `,"env":{"staging":{` + databases + "}}}"
 	cases := []struct {
 		name      string
 		files     map[string]string
@@ -240,14 +261,21 @@ func TestBesideWranglerDotEnv(t *testing.T) {
 	}{
 		{name: ".env", files: map[string]string{".env": set(one, account(1))}, token: one, account: 1},
 		{name: ".env.local", files: map[string]string{".env": set(one, account(1)), ".env.local": set(two, account(2))}, token: two, account: 2},
-		{name: ".env.NAME", files: map[string]string{".env": set(one, account(1)), ".env.local": set(two, account(2)), ".env.staging": set(three, account(3))}, section: "staging", token: three, account: 3},
-		{name: ".env.NAME.local", files: map[string]string{".env.local": set(one, account(1)), ".env.staging": set(two, account(2)), ".env.staging.local": set(three, account(3))}, section: "staging", token: three, account: 3},
+		{name: ".env.NAME", files: map[string]string{".env": set(one, account(1)), ".env.local": set(two, account(2)),
+			".env.staging": set(three, account(3))}, section: "staging", token: three, account: 3},
+		{name: ".env.NAME.local", files: map[string]string{".env.local": set(one, account(1)), ".env.staging": set(two, account(2)),
+			".env.staging.local": set(three, account(3))}, section: "staging", token: three, account: 3},
 		{name: "of_another_environment", files: map[string]string{".env": set(one, account(1)), ".env.staging": set(two, account(2))}, token: one, account: 1},
-		{name: "of_production_is_not_of_the_top_level", files: map[string]string{".env": set(one, account(1)), ".env.production": set(two, account(2))}, token: one, account: 1},
-		{name: "process", files: map[string]string{".env": set(one, account(1))}, variables: []string{"CLOUDFLARE_API_TOKEN=" + two, "CLOUDFLARE_ACCOUNT_ID=" + account(2)}, token: two, account: 2},
-		{name: "empty_in_the_process", files: map[string]string{".env": set(one, account(1))}, variables: []string{"CLOUDFLARE_API_TOKEN="}, token: one, account: 1},
-		{name: "syntax", files: map[string]string{".env": "# x\nexport CLOUDFLARE_API_TOKEN = \"" + one + "\" # mine\nA=" + account(1) + "\nCLOUDFLARE_ACCOUNT_ID='" + account(1) + "'\n"}, token: one, account: 1},
-		{name: "expansion", files: map[string]string{".env": "A=" + account(1) + "\nCLOUDFLARE_API_TOKEN=" + one + "\nCLOUDFLARE_ACCOUNT_ID=${A}\n"}, token: one, account: 1},
+		{name: "of_production_is_not_of_the_top_level",
+			files: map[string]string{".env": set(one, account(1)), ".env.production": set(two, account(2))}, token: one, account: 1},
+		{name: "process", files: map[string]string{".env": set(one, account(1))},
+			variables: []string{"CLOUDFLARE_API_TOKEN=" + two, "CLOUDFLARE_ACCOUNT_ID=" + account(2)}, token: two, account: 2},
+		{name: "empty_in_the_process", files: map[string]string{".env": set(one, account(1))}, variables: []string{"CLOUDFLARE_API_TOKEN="},
+			token: one, account: 1},
+		{name: "syntax", files: map[string]string{".env": "# x\nexport CLOUDFLARE_API_TOKEN = \"" + one + "\" # mine\nA=" + account(1) +
+			"\nCLOUDFLARE_ACCOUNT_ID='" + account(1) + "'\n"}, token: one, account: 1},
+		{name: "expansion", files: map[string]string{".env": "A=" + account(1) + "\nCLOUDFLARE_API_TOKEN=" + one +
+			"\nCLOUDFLARE_ACCOUNT_ID=${A}\n"}, token: one, account: 1},
 		{name: "directory", files: map[string]string{".env.local/x": "", ".env": set(one, account(1))}, token: one, account: 1},
 	}
 	for _, tc := range cases {

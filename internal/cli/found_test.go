@@ -70,7 +70,8 @@ func TestInASubfolder(t *testing.T) {
 
 // --working-directory says where looking begins, and --config what it finds.
 func TestWhereLookingBegins(t *testing.T) {
-	files := map[string]string{"apps/api/wrangler.json": `{"d1_databases": [{"binding": "API"}]}`, "apps/api/migrations/0001_a.sql": "CREATE TABLE a(x);", "apps/api/src/x.ts": "",
+	files := map[string]string{"apps/api/wrangler.json": `{"d1_databases": [{"binding": "API"}]}`,
+		"apps/api/migrations/0001_a.sql": "CREATE TABLE a(x);", "apps/api/src/x.ts": "",
 		"wrangler.json": `{"d1_databases": [{"binding": "ROOT"}]}`, "migrations/0001_root.sql": "CREATE TABLE root(x);"}
 	dir := workspace(t, files)
 	d1rewind(nil, "status", "--working-directory", "apps/api/src", "--format", "json").want(t, 0, `"0001_a.sql"`, `"databaseName": "API"`)
@@ -95,7 +96,8 @@ func TestConfigurationAboveAndHere(t *testing.T) {
 	workspace(t, with(sample(), "wrangler.json", `{"d1_databases": [{"binding": "ABOVE"}]}`, "here/wrangler.toml", "[[d1_databases]]\nbinding = 'HERE'\n",
 		"same/wrangler.json", `{"d1_databases": [{"binding": "SAME"}]}`, "same/migrations/0001_a.sql", "CREATE TABLE a(x);"))
 	t.Chdir("here")
-	d1rewind(nil, "status", "--format", "json").want(t, 0, `"databaseName": "ABOVE"`, "wrangler.toml is nearer, but wrangler reads ../wrangler.json first", "--config chooses")
+	d1rewind(nil, "status", "--format", "json").want(t, 0, `"databaseName": "ABOVE"`,
+		"wrangler.toml is nearer, but wrangler reads ../wrangler.json first", "--config chooses")
 	d1rewind(nil, "create", "x", "--config", "wrangler.toml").want(t, 0, "created migrations/0001_x.sql")
 	t.Chdir("../same")
 	if r := d1rewind(nil, "status", "--format", "json"); strings.Contains(r.stdout, "nearer") {
@@ -107,8 +109,10 @@ func TestConfigurationAboveAndHere(t *testing.T) {
 
 // In a workflow nothing above the checkout is read.
 func TestNotAboveTheWorkspace(t *testing.T) {
-	dir := workspace(t, with(sample(), "wrangler.json", `{"d1_databases": [{"binding": "ABOVE"}]}`, "checkout/migrations/0001_a.sql", "CREATE TABLE a(x);", "checkout/apps/x", "",
-		"project/wrangler.json", `{"d1_databases": [{"binding": "PROJECT"}]}`, "project/migrations/0001_bad.sql", "CREATE TABLE a(x);\nCREATE TABLE a(x);", "project/src/x", ""))
+	dir := workspace(t, with(sample(), "wrangler.json", `{"d1_databases": [{"binding": "ABOVE"}]}`,
+		"checkout/migrations/0001_a.sql", "CREATE TABLE a(x);", "checkout/apps/x", "",
+		"project/wrangler.json", `{"d1_databases": [{"binding": "PROJECT"}]}`,
+		"project/migrations/0001_bad.sql", "CREATE TABLE a(x);\nCREATE TABLE a(x);", "project/src/x", ""))
 	t.Chdir("checkout")
 	r, outputs, _ := action(t, filepath.Join(dir, "checkout"), map[string]string{"mode": "status", "environment": "local"})
 	if r.want(t, 0); outputs["database-name"] != "DB" || outputs["pending"] != `["0001_a.sql"]` {
@@ -155,7 +159,8 @@ func TestOtherConfigurations(t *testing.T) {
 
 func TestAbsoluteMigrationsDirectory(t *testing.T) {
 	elsewhere := t.TempDir()
-	dir := workspace(t, map[string]string{"wrangler.json": fmt.Sprintf(`{"d1_databases": [{"binding": "DB", "migrations_dir": %q}]}`, filepath.ToSlash(elsewhere))})
+	dir := workspace(t, map[string]string{"wrangler.json": fmt.Sprintf(`{"d1_databases": [{"binding": "DB", "migrations_dir": %q}]}`,
+		filepath.ToSlash(elsewhere))})
 	d1rewind(nil, "create", "a").want(t, 0, "created "+filepath.ToSlash(elsewhere)+"/0001_a.sql")
 	if _, err := os.Stat(filepath.Join(elsewhere, "0001_a.sql")); err != nil {
 		t.Error(err)
@@ -165,7 +170,8 @@ func TestAbsoluteMigrationsDirectory(t *testing.T) {
 		t.Errorf("files %q", files)
 	}
 	// One below the working directory is named from there.
-	if err := os.WriteFile("wrangler.json", fmt.Appendf(nil, `{"d1_databases": [{"binding": "DB", "migrations_dir": %q}]}`, filepath.ToSlash(dir)+"/sql"), 0o644); err != nil {
+	if err := os.WriteFile("wrangler.json", fmt.Appendf(nil, `{"d1_databases": [{"binding": "DB", "migrations_dir": %q}]}`,
+		filepath.ToSlash(dir)+"/sql"), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	d1rewind(nil, "create", "a").want(t, 0, "created sql/0001_a.sql")
@@ -183,7 +189,8 @@ func TestPersistToInASubfolder(t *testing.T) {
 }
 
 const environments = `{"name": "shop", "d1_databases": [{"binding": "DB"}],
-  "env": {"staging": {"d1_databases": [{"binding": "DB", "database_id": "11111111-2222-4333-8444-555555555555"}, {"binding": "LOGS", "database_name": "logs"}]}}}`
+  "env": {"staging": {"d1_databases": [{"binding": "DB", "database_id": "11111111-2222-4333-8444-555555555555"},
+    {"binding": "LOGS", "database_name": "logs"}]}}}`
 
 // CLOUDFLARE_ENV chooses a local database where nothing else chooses, and never a remote one.
 func TestEnvironmentVariable(t *testing.T) {
@@ -214,7 +221,8 @@ func TestEnvironmentVariable(t *testing.T) {
 // is printed.
 func TestDatabaseInsteadOfEnvironment(t *testing.T) {
 	for args, environment := range map[string]string{
-		"migrate DB": "local", "migrate --environment DB --dry-run": "local", "status LOGS --format markdown --exit-code=false": "local:staging", "create add_x --environment logs": "local:staging",
+		"migrate DB": "local", "migrate --environment DB --dry-run": "local",
+		"status LOGS --format markdown --exit-code=false": "local:staging", "create add_x --environment logs": "local:staging",
 		"status 11111111-2222-4333-8444-555555555555 --rehearse off": "local:staging", "migrate DB --transaction migration": "local",
 	} {
 		t.Run(args, func(t *testing.T) {
@@ -242,7 +250,8 @@ func TestDatabaseInsteadOfEnvironment(t *testing.T) {
 func TestProductionOfAnotherName(t *testing.T) {
 	c := newCloud(t, sample())
 	prod := c.server.Create("prod-db")
-	c.write("wrangler.jsonc", fmt.Sprintf(`{"name": "shop", "account_id": %q, "d1_databases": [{"binding": "DB", "database_name": "shop-db", "database_id": %q}],
+	c.write("wrangler.jsonc", fmt.Sprintf(`{"name": "shop", "account_id": %q,
+  "d1_databases": [{"binding": "DB", "database_name": "shop-db", "database_id": %q}],
 		"env": {"prod": {"d1_databases": [{"binding": "DB", "database_name": "prod-db", "database_id": %q}]}}}`, d1test.Account, c.database.ID, prod.ID))
 	for _, command := range []string{"migrate", "status", "info"} {
 		c.run(command, "production").want(t, 2, "env.prod", "prod or top-level", "nothing was contacted or written")

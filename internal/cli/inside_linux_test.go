@@ -41,7 +41,8 @@ func TestLinksOutOfTheWorkspace(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			files := sample()
-			files["wrangler.json"], files["api/wrangler.json"], files["b.sql"] = `{"d1_databases":[{"binding":"DB"}]}`, `{"d1_databases":[{"binding":"DB"}]}`, ""
+			const config = `{"d1_databases":[{"binding":"DB"}]}`
+			files["wrangler.json"], files["api/wrangler.json"], files["b.sql"] = config, config, ""
 			dir, outside := workspace(t, files), t.TempDir()
 			r, _, _ := action(t, dir, map[string]string{"mode": "migrate", "environment": "local", "to": "0001_users.sql"})
 			r.want(t, 0)
@@ -85,7 +86,8 @@ func TestLinksOutOfTheWorkspace(t *testing.T) {
 		})
 	}
 	t.Run("directory_that_a_pattern_names", func(t *testing.T) {
-		dir := workspace(t, map[string]string{"wrangler.json": `{"d1_databases":[{"binding":"DB","migrations_dir":"migrations","migrations_pattern":"migrations/linked/*.sql"}]}`, "migrations/x": ""})
+		dir := workspace(t, map[string]string{"migrations/x": "", "wrangler.json": `{"d1_databases":
+  [{"binding":"DB","migrations_dir":"migrations","migrations_pattern":"migrations/linked/*.sql"}]}`})
 		outside := t.TempDir()
 		if err := os.WriteFile(filepath.Join(outside, "0001_a.sql"), []byte("CREATE TABLE a(x);"), 0o644); err != nil {
 			t.Fatal(err)
@@ -140,7 +142,8 @@ func TestNoFile(t *testing.T) {
 				t.Fatal(err)
 			}
 			bookmark, _ := first.json(t)["bookmark"].(string)
-			for _, args := range [][]string{{"status"}, {"migrate"}, {"info"}, {"restore", "--bookmark", bookmark}, {"reset", "--yes"}, {"backup", "--output", "b.sql"}, {"baseline"}} {
+			for _, args := range [][]string{{"status"}, {"migrate"}, {"info"}, {"restore", "--bookmark", bookmark}, {"reset", "--yes"},
+				{"backup", "--output", "b.sql"}, {"baseline"}} {
 				r := d1rewind(nil, args...)
 				r.want(t, 1, tc.want, "nothing was written", "move it away", "--persist-to")
 			}

@@ -398,7 +398,8 @@ func TestOutputIsWrittenThrough(t *testing.T) {
 // Nobody reads the pipe, or not to its end.
 func TestOutputIsNotRead(t *testing.T) {
 	files := sample()
-	files["migrations/0003_rows.sql"] = "CREATE TABLE rows(v);\nWITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000) INSERT INTO rows SELECT printf('%01000d', i) FROM n;"
+	files["migrations/0003_rows.sql"] = "CREATE TABLE rows(v);\n" +
+		"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000) INSERT INTO rows SELECT printf('%01000d', i) FROM n;"
 	workspace(t, files)
 	d1rewind(nil, "migrate").want(t, 0)
 	must(t, syscall.Mkfifo("pipe", 0o600), os.WriteFile("migrations/0004_a.sql", []byte("CREATE TABLE a(x);"), 0o600))

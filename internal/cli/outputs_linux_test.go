@@ -33,7 +33,8 @@ func TestLostOutputs(t *testing.T) {
 	t.Run("bookmark", func(t *testing.T) {
 		for _, mode := range []string{"migrate", "baseline"} {
 			h := newHub(t, sample())
-			h.step(push, map[string]string{"mode": mode, "force": "true"}, full).want(t, 1, "the outputs of this step can't be set", "no space left on device", "nothing was written", "run again")
+			h.step(push, map[string]string{"mode": mode, "force": "true"}, full).want(t, 1, "the outputs of this step can't be set",
+				"no space left on device", "nothing was written", "run again")
 			h.wantRows("SELECT name FROM sqlite_schema")
 		}
 	})
@@ -41,7 +42,8 @@ func TestLostOutputs(t *testing.T) {
 		h := newHub(t, sample())
 		h.step(push, map[string]string{"mode": "migrate"}).want(t, 0)
 		s := h.step(byHand, map[string]string{"mode": "restore", "before": "0001_users.sql", "confirm": "shop-db"}, full)
-		s.want(t, 1, "restored to", "the database was restored to", "to go back: gh workflow run d1-restore.yml", "do by hand what they would have done", "::error")
+		s.want(t, 1, "restored to", "the database was restored to", "to go back: gh workflow run d1-restore.yml",
+			"do by hand what they would have done", "::error")
 		if strings.Contains(s.stdout, "run again: without") {
 			t.Error("a restore is not to be run again")
 		}
@@ -64,11 +66,13 @@ func TestLostOutputs(t *testing.T) {
 		s := h.step(push, map[string]string{"mode": "migrate"}, func(env map[string]string) {
 			env["GITHUB_OUTPUT"] = pipe
 		})
-		s.want(t, 1, "applied 2 migrations", "the outputs of this step can't be set", "applied and kept: 0001_users.sql, 0002_orders.sql; to go back: gh workflow run", "do by hand", "::error")
+		s.want(t, 1, "applied 2 migrations", "the outputs of this step can't be set",
+			"applied and kept: 0001_users.sql, 0002_orders.sql; to go back: gh workflow run", "do by hand", "::error")
 		h.wantRows(ledger, "0001_users.sql", "0002_orders.sql")
 		h.wantComment(7, "2 migrations applied")
 		h.step(push, map[string]string{"mode": "status"}, full).want(t, 0, "::warning", "set output")
-		h.step(push, map[string]string{"mode": "migrate", "migrations-dir": "nowhere"}, full).want(t, 2, "::warning", "set output") // the other error is the worse one
+		h.step(push, map[string]string{"mode": "migrate", "migrations-dir": "nowhere"}, full).
+			want(t, 2, "::warning", "set output") // the other error is the worse one
 	})
 }
 
@@ -83,23 +87,29 @@ func TestCommandFilesOfAnotherUser(t *testing.T) {
 	}
 	const owner, other = 1001, 1002
 	dir, commands := workspace(t, sample()), t.TempDir()
-	files := map[string]string{"output": "", "summary": "", "event.json": `{"pull_request":{"number":7,"head":{"sha":"` + headSHA + `","repo":{"full_name":"octo/shop"}}}}`}
+	files := map[string]string{"output": "", "summary": "",
+		"event.json": `{"pull_request":{"number":7,"head":{"sha":"` + headSHA + `","repo":{"full_name":"octo/shop"}}}}`}
 	for name, content := range files {
-		if err := errors.Join(os.WriteFile(filepath.Join(commands, name), []byte(content), 0o600), os.Chown(filepath.Join(commands, name), other, other)); err != nil {
+		if err := errors.Join(os.WriteFile(filepath.Join(commands, name), []byte(content), 0o600),
+			os.Chown(filepath.Join(commands, name), other, other)); err != nil {
 			t.Fatal(err)
 		}
 	}
 	err = filepath.WalkDir(dir, func(path string, _ os.DirEntry, err error) error {
 		return errors.Join(err, os.Lchown(path, owner, owner))
 	})
-	err = errors.Join(err, os.Chown(commands, other, other), os.Chmod(commands, 0o700), os.Chmod(filepath.Dir(dir), 0o755)) // the last is testing's own user's alone
+	err = errors.Join(err, os.Chown(commands, other, other), os.Chmod(commands, 0o700),
+		os.Chmod(filepath.Dir(dir), 0o755)) // the last is testing's own user's alone
 	if err != nil {
 		t.Fatal(err)
 	}
 	process := exec.Command(executable)
-	process.Env = []string{"D1_REWIND_TEST_PROCESS=1", "D1_REWIND_CONTAINER=1", "GITHUB_ACTIONS=true", "INPUT_MODE=migrate", "INPUT_ENVIRONMENT=local", "INPUT_COMMENT=off", "GITHUB_WORKSPACE=" + dir,
-		"GITHUB_OUTPUT=" + filepath.Join(commands, "output"), "GITHUB_STEP_SUMMARY=" + filepath.Join(commands, "summary"), "GITHUB_EVENT_PATH=" + filepath.Join(commands, "event.json"),
-		"GITHUB_EVENT_NAME=pull_request", "GITHUB_REPOSITORY=octo/shop", "GITHUB_SERVER_URL=https://github.com", "GITHUB_RUN_ID=1", "GITHUB_RUN_ATTEMPT=1", "GITHUB_SHA=" + mergeSHA}
+	process.Env = []string{"D1_REWIND_TEST_PROCESS=1", "D1_REWIND_CONTAINER=1", "GITHUB_ACTIONS=true", "INPUT_MODE=migrate",
+		"INPUT_ENVIRONMENT=local", "INPUT_COMMENT=off", "GITHUB_WORKSPACE=" + dir,
+		"GITHUB_OUTPUT=" + filepath.Join(commands, "output"), "GITHUB_STEP_SUMMARY=" + filepath.Join(commands, "summary"),
+		"GITHUB_EVENT_PATH=" + filepath.Join(commands, "event.json"),
+		"GITHUB_EVENT_NAME=pull_request", "GITHUB_REPOSITORY=octo/shop", "GITHUB_SERVER_URL=https://github.com",
+		"GITHUB_RUN_ID=1", "GITHUB_RUN_ATTEMPT=1", "GITHUB_SHA=" + mergeSHA}
 	out, err := process.CombinedOutput()
 	if err != nil || strings.Contains(string(out), "::warning") {
 		t.Fatalf("%v\n%s", err, out)

@@ -20,7 +20,8 @@ func TestParseHazardPolicy(t *testing.T) {
 	}{
 		{"", migration.HazardPolicy{Rest: migration.Warn, ByCode: codes{}}, ""},
 		{"fail", migration.HazardPolicy{Rest: migration.Fail, ByCode: codes{}}, ""},
-		{"fail, out-of-order=fail, drop-column=warn", migration.HazardPolicy{Rest: migration.Fail, ByCode: codes{"out-of-order": migration.Fail, "drop-column": migration.Warn}}, ""},
+		{"fail, out-of-order=fail, drop-column=warn",
+			migration.HazardPolicy{Rest: migration.Fail, ByCode: codes{"out-of-order": migration.Fail, "drop-column": migration.Warn}}, ""},
 		{"drop-view=off", migration.HazardPolicy{Rest: migration.Warn, ByCode: codes{"drop-view": migration.Off}}, ""},
 		{" off ,\tedited = fail ", migration.HazardPolicy{Rest: migration.Off, ByCode: codes{"edited": migration.Fail}}, ""},
 		{"fial", migration.HazardPolicy{}, `"fial" is not off, warn, fail or CODE=off|warn|fail`},
@@ -50,7 +51,8 @@ func TestParseHazardPolicy(t *testing.T) {
 
 func TestHazardPolicyNeedsRehearsal(t *testing.T) {
 	t.Parallel()
-	for text, want := range map[string]bool{"off": false, "warn": false, "fail": true, "warn, drop-table=fail": true, "warn, out-of-order=fail, edited=fail": false} {
+	for text, want := range map[string]bool{"off": false, "warn": false, "fail": true, "warn, drop-table=fail": true,
+		"warn, out-of-order=fail, edited=fail": false} {
 		p, err := migration.ParseHazardPolicy(text, migration.Warn)
 		if err != nil || p.NeedsRehearsal() != want {
 			t.Errorf("%s: %v, %v", text, p.NeedsRehearsal(), err)

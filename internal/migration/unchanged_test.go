@@ -40,7 +40,8 @@ func TestUnchanged(t *testing.T) {
 				t.Fatal(err)
 			}
 			t.Cleanup(func() { _ = db.Close() })
-			if err := db.Exec(`CREATE TABLE "led?ger" (id INTEGER PRIMARY KEY, name TEXT UNIQUE); CREATE TABLE d1_rewind_journal (id INTEGER PRIMARY KEY, run TEXT);` +
+			if err := db.Exec(`CREATE TABLE "led?ger" (id INTEGER PRIMARY KEY, name TEXT UNIQUE);` +
+				`CREATE TABLE d1_rewind_journal (id INTEGER PRIMARY KEY, run TEXT);` +
 				insert + tc.change); err != nil {
 				t.Fatal(err)
 			}

@@ -16,7 +16,8 @@ func TestProductionIsRefused(t *testing.T) {
 	t.Parallel()
 	for _, env := range []string{"prod", "PROD", "prd", "live", "main", "prod-eu", "prod_2", "live-1", "Main_", "Production", "production-eu", "production_2"} {
 		for _, tc := range []struct{ text, hint string }{
-			{`{"d1_databases": [{"binding": "A", "database_id": "a"}], "env": {%q: {"d1_databases": [{"binding": "B", "database_id": "b"}]}}}`, "say which is meant: %s or top-level"},
+			{`{"d1_databases": [{"binding": "A", "database_id": "a"}], "env": {%q: {"d1_databases": [{"binding": "B", "database_id": "b"}]}}}`,
+				"say which is meant: %s or top-level"},
 			{`{"env": {%q: {"d1_databases": [{"binding": "B", "database_id": "b"}]}}}`, "say which is meant: %s"},
 		} {
 			c := load(t, "wrangler.json", fmt.Sprintf(tc.text, env))
@@ -35,14 +36,16 @@ func TestProductionIsRefused(t *testing.T) {
 func TestProductionIsTheTopLevel(t *testing.T) {
 	t.Parallel()
 	const text = `{"d1_databases": [{"binding": "A", "database_id": "a"}], "env": {%q: {"d1_databases": [{"binding": "B", "database_id": "b"}]}}}`
-	for env, want := range map[string]string{"staging": "a", "preprod": "a", "prods": "a", "product": "a", "alive": "a", "domain": "a", "mainly": "a", "production": "b"} {
+	for env, want := range map[string]string{"staging": "a", "preprod": "a", "prods": "a", "product": "a", "alive": "a", "domain": "a",
+		"mainly": "a", "production": "b"} {
 		c := load(t, "wrangler.json", fmt.Sprintf(text, env))
 		if target, err := wrangler.Resolve(c, wrangler.Selection{Environment: "production"}); err != nil || target.Database.ID != want {
 			t.Errorf("with env.%s production is %+v, %v", env, target, err)
 		}
 	}
 	// With env.production beside it, env.prod is nobody's production.
-	c := load(t, "wrangler.json", `{"env": {"production": {"d1_databases": [{"binding": "A", "database_id": "a"}]}, "prod": {"d1_databases": [{"binding": "B"}]}}}`)
+	c := load(t, "wrangler.json", `{"env": {"production": {"d1_databases": [{"binding": "A", "database_id": "a"}]},
+		"prod": {"d1_databases": [{"binding": "B"}]}}}`)
 	if target, err := wrangler.Resolve(c, wrangler.Selection{Environment: "production"}); err != nil || target.Database.ID != "a" {
 		t.Errorf("production is %+v, %v", target, err)
 	}
@@ -52,8 +55,11 @@ func TestProductionIsTheTopLevel(t *testing.T) {
 func TestInstead(t *testing.T) {
 	t.Parallel()
 	const uuid = "11111111-2222-4333-8444-555555555555"
-	c := load(t, "wrangler.json", `{"name": "w", "d1_databases": [{"binding": "DB", "database_name": "shop", "database_id": "`+uuid+`", "preview_database_id": "p"}],
-		"env": {"dev": {"d1_databases": [{"binding": "DEV_DB"}, {"binding": "LOGS", "database_name": "logs"}]}, "local:x": {"d1_databases": [{"binding": "ODD", "database_id": "o"}]}, "": {}, "local": {"d1_databases": [{"binding": "HERE", "database_id": "h"}]}, "top-level": {}}}`)
+	c := load(t, "wrangler.json", `{"name": "w",
+		"d1_databases": [{"binding": "DB", "database_name": "shop", "database_id": "`+uuid+`", "preview_database_id": "p"}],
+		"env": {"dev": {"d1_databases": [{"binding": "DEV_DB"}, {"binding": "LOGS", "database_name": "logs"}]},
+			"local:x": {"d1_databases": [{"binding": "ODD", "database_id": "o"}]}, "": {},
+			"local": {"d1_databases": [{"binding": "HERE", "database_id": "h"}]}, "top-level": {}}}`)
 	check := func(c *wrangler.Config, word, environments string) {
 		t.Helper()
 		_, err := wrangler.Resolve(c, wrangler.Selection{Environment: word})
@@ -74,7 +80,8 @@ func TestInstead(t *testing.T) {
 			}
 		}
 	}
-	for word, environments := range map[string]string{"DB": "local top-level", "shop": "local top-level", uuid: "local top-level", "p": "local", "logs": "local:dev dev",
+	for word, environments := range map[string]string{"DB": "local top-level", "shop": "local top-level", uuid: "local top-level",
+		"p": "local", "logs": "local:dev dev",
 		"DEV_DB": "local:dev dev", "w-dev-dev-db": "dev", "ODD": "local:local:x", "HERE": "local:local", "nowhere": "", "": "", "local:": "", "local:x": ""} {
 		check(c, word, environments)
 	}

@@ -49,16 +49,20 @@ func TestFind(t *testing.T) {
 		{name: "above", files: []string{"wrangler.toml", "a/b/"}, want: wrangler.Found{Path: "wrangler.toml"}},
 		{name: "nearest_of_a_name", files: []string{"wrangler.toml", "a/wrangler.toml", "a/b/"}, want: wrangler.Found{Path: "a/wrangler.toml"}},
 		{name: "here_and_above", files: []string{"wrangler.json", "a/b/wrangler.json"}, want: wrangler.Found{Path: "a/b/wrangler.json"}},
-		{name: "name_before_nearness", files: []string{"wrangler.json", "a/wrangler.jsonc", "a/b/wrangler.toml"}, want: wrangler.Found{Path: "wrangler.json", Nearer: "a/b/wrangler.toml"}},
-		{name: "nearest_of_two_passed_over", files: []string{"wrangler.json", "a/wrangler.toml", "a/b/wrangler.jsonc"}, want: wrangler.Found{Path: "wrangler.json", Nearer: "a/b/wrangler.jsonc"}},
+		{name: "name_before_nearness", files: []string{"wrangler.json", "a/wrangler.jsonc", "a/b/wrangler.toml"},
+			want: wrangler.Found{Path: "wrangler.json", Nearer: "a/b/wrangler.toml"}},
+		{name: "nearest_of_two_passed_over", files: []string{"wrangler.json", "a/wrangler.toml", "a/b/wrangler.jsonc"},
+			want: wrangler.Found{Path: "wrangler.json", Nearer: "a/b/wrangler.jsonc"}},
 		{name: "near_and_first", files: []string{"wrangler.toml", "a/b/wrangler.json"}, want: wrangler.Found{Path: "a/b/wrangler.json"}},
 		{name: "not_above_the_last", files: []string{"wrangler.json", "a/b/"}, last: "a"},
 		{name: "the_last_itself", files: []string{"wrangler.json", "a/wrangler.toml", "a/b/"}, last: "a", want: wrangler.Found{Path: "a/wrangler.toml"}},
 		{name: "not_below_the_last", files: []string{"wrangler.json", "a/b/", "c/"}, last: "c", want: wrangler.Found{Path: "wrangler.json"}},
 		{name: "cloudflare.config.ts", files: []string{"cloudflare.config.ts", "a/b/"}, want: wrangler.Found{Other: "cloudflare.config.ts"}},
 		{name: "redirected", files: []string{"a/.wrangler/deploy/config.json", "a/b/"}, want: wrangler.Found{Other: "a/.wrangler/deploy/config.json"}},
-		{name: "beside_is_nothing_special", files: []string{"a/.wrangler/deploy/config.json", "a/cloudflare.config.ts", "a/wrangler.toml", "a/b/"}, want: wrangler.Found{Path: "a/wrangler.toml"}},
-		{name: "nearer_cloudflare.config.ts", files: []string{"wrangler.toml", "a/b/cloudflare.config.ts"}, want: wrangler.Found{Path: "wrangler.toml", Other: "a/b/cloudflare.config.ts"}},
+		{name: "beside_is_nothing_special", files: []string{"a/.wrangler/deploy/config.json", "a/cloudflare.config.ts", "a/wrangler.toml",
+			"a/b/"}, want: wrangler.Found{Path: "a/wrangler.toml"}},
+		{name: "nearer_cloudflare.config.ts", files: []string{"wrangler.toml", "a/b/cloudflare.config.ts"},
+			want: wrangler.Found{Path: "wrangler.toml", Other: "a/b/cloudflare.config.ts"}},
 	}
 	for _, tc := range cases {
 		t.Run(tc.name, func(t *testing.T) {
@@ -111,7 +115,8 @@ func TestLoadLimits(t *testing.T) {
 		{"toml_tables", "wrangler.toml", "x = " + strings.Repeat("{x=", 1<<18), "wrangler.toml:1: is nested more than 500 levels deep"},
 		{"after_a_string", "wrangler.json", `{"a": "\"", "b": ` + deep, "wrangler.json:1: is nested more than 500 levels deep"},
 		{"after_comments", "wrangler.jsonc", "// \"\n/* \" */" + deep, "wrangler.jsonc:2: is nested more than 500 levels deep"},
-		{"toml_after_strings", "wrangler.toml", "# '\na = '''\n\"'''\nb = \"\"\"'\\\"\"\"\"\nc = '\"'\nd = " + deep, "wrangler.toml:6: is nested more than 500 levels deep"},
+		{"toml_after_strings", "wrangler.toml", "# '\na = '''\n\"'''\nb = \"\"\"'\\\"\"\"\"\nc = '\"'\nd = " + deep,
+			"wrangler.toml:6: is nested more than 500 levels deep"},
 	}
 	for _, tc := range cases {
 		t.Run(tc.name, func(t *testing.T) {

@@ -17,7 +17,8 @@ func TestLoadWaitsForNobody(t *testing.T) {
 	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
 		t.Skip(err)
 	}
-	for path, want := range map[string]string{pipe: "wrangler.json: can't be read: it is a pipe or a device, not a file", "/dev/zero": "zero: can't be read: it is a pipe or a device, not a file"} {
+	for path, want := range map[string]string{pipe: "wrangler.json: can't be read: it is a pipe or a device, not a file",
+		"/dev/zero": "zero: can't be read: it is a pipe or a device, not a file"} {
 		_, err := wrangler.Load(path)
 		checkError(t, err, want)
 	}
