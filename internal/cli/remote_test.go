@@ -758,6 +758,41 @@ func TestRestoreBetweenTwoTransactions(t *testing.T) {
 	}
 }
 
+// TestMigrateBeforeTheHold lets a migrate go through after the database went back and before what that
+// undid is held. The restore says so; it does not say that it holds what is applied.
+func TestMigrateBeforeTheHold(t *testing.T) {
+	files := sample()
+	files["migrations/0003_names.sql"] = "CREATE INDEX names ON users(name);"
+	c := newCloud(t, files)
+	c.run("migrate", "production", "--to", "0001_users.sql").want(t, 0)
+	second := c.run("migrate", "production", "--format", "json")
+	second.want(t, 0)
+	to, _ := second.json(t)["bookmark"].(string)
+	c.onceAt("/query", func() {
+		c.run("migrate", "production", "--to", "0002_orders.sql").want(t, 0, "applied 1 migration")
+	})
+	r := c.run("restore", "production", "--bookmark", to, "--confirm", "shop-db")
+	r.want(t, 1, "restored, but another run has applied 0002_orders.sql again, before it was held", "to undo all of it: d1-rewind restore production")
+	c.wantRows(ledger, "0001_users.sql", "0002_orders.sql")
+	c.run("status", "production").want(t, 3, "a restore undid 0003_names.sql")
+}
+
+// TestFirstJournal plans a run on a database without a journal, and lets another run write the first row.
+func TestFirstJournal(t *testing.T) {
+	c := newCloud(t, sample())
+	if err := c.database.Exec("CREATE TABLE d1_migrations(id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT UNIQUE, applied_at TEXT)",
+		"CREATE TABLE users(id INTEGER PRIMARY KEY, name TEXT NOT NULL)", "INSERT INTO d1_migrations(name) VALUES ('0001_users.sql')"); err != nil {
+		t.Fatal(err)
+	}
+	to, _ := c.run("info", "production", "--format", "json").json(t)["bookmark"].(string)
+	c.onceAt("/query", func() {
+		c.run("migrate", "production").want(t, 0, "applied 1 migration")
+		c.run("restore", "production", "--bookmark", to, "--confirm", "shop-db").want(t, 0, "held from now on")
+	})
+	c.run("migrate", "production").want(t, 3, "a restore undid 0002_orders.sql")
+	c.wantRows(ledger, "0001_users.sql")
+}
+
 // timeTravel restores as the dashboard does: nothing holds what that undoes.
 func (c *cloud) timeTravel(to string) {
 	c.t.Helper()

@@ -41,7 +41,7 @@ func (e *Engine) Baseline(ctx context.Context, to string, force bool, prove func
 			batch.Statements = append(batch.Statements, insertLedger(e.Table, m.Name))
 			entry.Migrations = append(entry.Migrations, File{m.Name, m.SHA256})
 		}
-		batch = batch.ifUnchanged(result.expected, e.Table)
+		batch = batch.ifUnchanged(result.expected, e.Table, 1)
 		err = e.commit(ctx, e.journalled(batch, entry), result.bookmarkAt, plan, &result)
 		if errors.Is(err, ErrMoved) || errors.Is(err, errRival) {
 			continue
@@ -70,7 +70,7 @@ func (e *Engine) proven(ctx context.Context, result *Result, plan []Migration, p
 		}
 		return &Problem{Kind: Refused, State: stateUntouched,
 			Err:  fmt.Errorf("the schema is not proven to be what the migrations produce: %w", err),
-			Next: "choose another --to, mend the difference, or record them all the same with --force"}
+			Next: "name another migration with --to, fix the difference, or record them all the same with --force"}
 	}
 	return nil
 }

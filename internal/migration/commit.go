@@ -34,13 +34,16 @@ func (e *Engine) apply(ctx context.Context, result *Result, plan []Migration, pl
 			step.Bookmark, planned = b, b
 		}
 		e.progress("applying " + group[0].Name + more(len(group)-1))
-		batch := e.batch(group, &step, o.ReleaseHold).ifUnchanged(result.expected, e.Table)
+		batch := e.batch(group, &step, o.ReleaseHold).ifUnchanged(result.expected, e.Table, 1)
 		batch.Planned = planned
 		if err := e.commit(ctx, batch, step.bookmarkAt, group, result); err != nil {
 			return err
 		}
 		result.seen[batch.Run] = true
-		result.expected = expected{rows: -1, last: group[len(group)-1].Name, run: batch.Run} // the migrations may have changed other rows
+		result.expected = expected{rows: -1, last: group[len(group)-1].Name} // the migrations may have changed other rows
+		if batch.Run != "" {
+			result.expected.journal, result.expected.run = journalEnds, batch.Run
+		}
 		done += len(group)
 		result.Applied = append(result.Applied, group...)
 		result.NotRun = plan[done:]

@@ -164,9 +164,10 @@ func (b Batch) rebased(before Bookmark) Batch {
 
 // recorded is what a database says of its own past.
 type recorded struct {
-	ledger  []ledgerRow
-	journal []Entry // oldest first
-	schema  Schema  // if it was asked for
+	ledger                []ledgerRow
+	journal               []Entry // oldest first
+	hasLedger, hasJournal bool    // whether there is such a table
+	schema                Schema  // if it was asked for
 	// unsound says why ledger or journal can't be relied on; nil where they can. A restore
 	// has to work all the same: it may be what mends them.
 	unsound error
@@ -226,6 +227,7 @@ func readRecorded(ctx context.Context, env Environment, table string, schema boo
 		}
 	}
 	ledger, unique, columns, journal := ledgerRows[0], ledgerRows[1], ledgerRows[2], journalRows[0]
+	r.hasLedger, r.hasJournal = ledger.Err == nil, journal.Err == nil
 	switch {
 	case ledger.Err == nil:
 		if unique.Err != nil || columns.Err != nil {

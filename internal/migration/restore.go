@@ -95,7 +95,12 @@ func (e *Engine) Restore(ctx context.Context, o RestoreOptions) (Result, error) 
 	if err := e.hold(ctx, &result, before); err != nil {
 		p := &Problem{Err: fmt.Errorf("restored, NOT held: %w", err),
 			State: fmt.Sprintf("the database is back at %s, but the next migrate will apply again what the restore undid", result.Target),
-			Next:  "remove or mend these files before the next migrate, or undo: " + e.restoreCommand(undo)}
+			Next:  "remove or fix these files before the next migrate, or undo: " + e.restoreCommand(undo)}
+		if again, ok := errors.AsType[*appliedAgain](err); ok {
+			p.Err = fmt.Errorf("restored, but %w", again)
+			p.State = fmt.Sprintf("the database was back at %s, and has what that run did since; what is not applied again is held", result.Target)
+			p.Next = "look at it (" + e.statusCommand() + "); if it is to go back once more: " + e.restoreCommand(result.Target) + "; to undo all of it: " + e.restoreCommand(undo)
+		}
 		if unknown, ok := errors.AsType[*Problem](err); ok && unknown.Kind == Unknown {
 			p.Kind, p.Err = Unknown, fmt.Errorf("restored, but it is not known whether what that undid is held: %w", err)
 			p.State = fmt.Sprintf("the database is back at %s", result.Target)
@@ -242,10 +247,46 @@ func (e *Engine) restored(ctx context.Context, result *Result, before recorded, 
 	}
 }
 
-// hold finds out what a restore undid and writes it into the restored database. It does so
-// also when the run is cancelled meanwhile.
+// appliedAgain is the error of a restore after which someone else applied what it had undone, before
+// that was held.
+type appliedAgain struct{ names []string }
+
+func (a *appliedAgain) Error() string {
+	return "another run has applied " + strings.Join(a.names, ", ") + " again, before it was held"
+}
+
+// hold finds out what a restore undid and writes it into the restored database, if that is as it was
+// read. It does so also when the run is cancelled meanwhile.
 func (e *Engine) hold(ctx context.Context, result *Result, before recorded) error {
 	ctx = context.WithoutCancel(ctx)
+	var undone []File
+	for range attempts {
+		err := e.holdOnce(ctx, result, before)
+		if undone == nil {
+			undone = result.Undone
+		}
+		if errors.Is(err, errRival) {
+			result.Rival = false // it is told by name
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		var again []string
+		for _, f := range undone {
+			if !slices.ContainsFunc(result.Undone, func(u File) bool { return u.Name == f.Name }) {
+				again = append(again, f.Name)
+			}
+		}
+		if len(again) > 0 {
+			return &appliedAgain{again}
+		}
+		return nil
+	}
+	return ErrMoved
+}
+
+func (e *Engine) holdOnce(ctx context.Context, result *Result, before recorded) error {
 	after, err := readRecorded(ctx, e.Environment, e.Table, false)
 	if err != nil {
 		return err
@@ -258,6 +299,11 @@ func (e *Engine) hold(ctx context.Context, result *Result, before recorded) erro
 	var holding []File
 	result.Undone, holding = holdAfter(held, before, after)
 	result.UndoneRuns = slices.DeleteFunc(slices.Clone(before.journal), func(j Entry) bool { return after.has(j.Run) })
+	asRead := after.planned()
+	if !after.hasLedger {
+		asRead.rows = -1
+	}
+	result.Redone = nil
 	for _, row := range after.ledger {
 		if !before.applied(row.name) {
 			result.Redone = append(result.Redone, row.name)
@@ -277,7 +323,7 @@ func (e *Engine) hold(ctx context.Context, result *Result, before recorded) erro
 			j.PullRequests, j.Undone = pullRequests([]Entry{{Undone: j.Undone, PullRequests: j.PullRequests}}), nil
 			entry.Undone = append(entry.Undone, j)
 		}
-		if err := e.commit(ctx, e.journalled(Batch{}, entry), time.Time{}, nil, result); err != nil {
+		if err := e.commit(ctx, e.journalled(Batch{}, entry).ifUnchanged(asRead, e.Table, 0), time.Time{}, nil, result); err != nil {
 			return err
 		}
 		after.journal = append(after.journal, entry)

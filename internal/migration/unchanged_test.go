@@ -15,6 +15,9 @@ func TestUnchanged(t *testing.T) {
 		ledger:  []ledgerRow{{name: "0001_a.sql"}, {name: "0002_b.sql"}},
 		journal: []Entry{{Run: "one"}, {Run: "two"}},
 	}.planned()
+	middle := func(journal expectedJournal) expected {
+		return expected{rows: -1, last: "0002_b.sql", journal: journal, run: "two"}
+	}
 	const insert = "INSERT INTO \"led?ger\" (name) VALUES ('0001_a.sql'), ('0002_b.sql'); INSERT INTO d1_rewind_journal (run) VALUES ('one'), ('two');"
 	for _, tc := range []struct {
 		name     string
@@ -29,8 +32,13 @@ func TestUnchanged(t *testing.T) {
 		{"a newer run", planned, `INSERT INTO d1_rewind_journal (run) VALUES ('three')`, false},
 		{"nothing was there", recorded{}.planned(), `DELETE FROM "led?ger"; DROP TABLE d1_rewind_journal`, true},
 		{"something is there now", recorded{}.planned(), "", false},
-		{"in the middle of a run", expected{rows: -1, last: "0002_b.sql", run: "two"}, `DELETE FROM "led?ger" WHERE id = 1`, true},
-		{"in the middle, taken back", expected{rows: -1, last: "0002_b.sql"}, `DELETE FROM "led?ger" WHERE id = 2`, false},
+		{"no journal was there", recorded{}.planned(), `DELETE FROM "led?ger"; DELETE FROM d1_rewind_journal`, false},
+		{"an empty journal", recorded{hasJournal: true}.planned(), `DELETE FROM "led?ger"; DELETE FROM d1_rewind_journal`, true},
+		{"a journal that was empty", recorded{hasJournal: true}.planned(), `DELETE FROM "led?ger"`, false},
+		{"in the middle of a run", middle(journalEnds), `DELETE FROM "led?ger" WHERE id = 1`, true},
+		{"in the middle, taken back", middle(journalAny), `DELETE FROM "led?ger" WHERE id = 2`, false},
+		{"a name that is no text", recorded{ledger: []ledgerRow{{name: "a"}, {name: "b"}}, journal: []Entry{{Run: "two"}}}.planned(), `UPDATE "led?ger" SET name = CAST('b' AS BLOB) WHERE id = 2`, true},
+		{"a name that is none", recorded{ledger: []ledgerRow{{name: "a"}, {}}, journal: []Entry{{Run: "two"}}}.planned(), `UPDATE "led?ger" SET name = NULL WHERE id = 2`, true},
 		{"anything", expected{rows: -1}, `DELETE FROM "led?ger"`, true},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
