@@ -316,7 +316,7 @@ var elsewhere = []covered{
 	{command: line(`npm run ([a-z:]+:)production -- --bookmark BOOKMARK --confirm notes-production`), file: ".ci/example",
 		runs: `(script "$1$$environment" -- --bookmark "$$bookmark" --confirm "notes-$$environment")`},
 
-	{command: line(`gh api --method PUT 'repos/\{owner\}/\{repo\}/environments/(staging|production)'`), file: ".github/workflows/d1-migrate.yml", runs: "environment: $1", unrun: "it needs GitHub"},
+	{command: line(`gh api --method PUT 'repos/\{owner\}/\{repo\}/environments/((?:staging|production)(?:-approval)?)'`), file: ".github/workflows/d1-migrate.yml", runs: "environment: $1", unrun: "it needs GitHub"},
 	{command: line(`gh secret set ([A-Z_]+)(?: --env .*)?`), file: ".github/workflows/d1-migrate.yml", runs: "secrets.$1 ", unrun: "it needs GitHub"},
 	{command: line(`gh variable set ([A-Z_]+) .*`), file: ".github/workflows/d1-migrate.yml", runs: "vars.$1 ", unrun: "it needs GitHub"},
 	{command: line(`gh workflow disable (d1-migrate)\.yml`), file: ".github/workflows/d1-migrate.yml", runs: "name: $1\n", unrun: "it needs GitHub"},

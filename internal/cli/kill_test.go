@@ -304,7 +304,7 @@ func lines(c *sqlite3.Conn, sql string) (rows []string, err error) {
 	return rows, stmt.Err()
 }
 
-// inspect returns the content of the database in dir. It looks at a copy, so that nothing is mended
+// inspect returns the content of the database in dir. It looks at a copy, so that nothing is fixed
 // that the next run has to cope with.
 func inspect(t *testing.T, dir string) (string, error) {
 	t.Helper()

@@ -173,7 +173,7 @@ func (j *job) doctorRemote(ctx context.Context, add, note func(name, detail stri
 		return
 	}
 	if name := j.target.Database.Name; name != "" && name != info.Name {
-		add("id and name", "", &migration.Problem{Err: fmt.Errorf("the configuration says database_name %q, but database_id %s is %q", name, info.ID, info.Name), Next: "the id wins; mend the configuration"})
+		add("id and name", "", &migration.Problem{Err: fmt.Errorf("the configuration says database_name %q, but database_id %s is %q", name, info.ID, info.Name), Next: "the id wins; fix the configuration"})
 	}
 	if info.Version == "alpha" {
 		add("time travel", "", &migration.Problem{Err: errors.New("an alpha database has no Time Travel"), Next: "move it: https://developers.cloudflare.com/d1/platform/alpha-migration/"})

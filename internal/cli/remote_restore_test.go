@@ -108,7 +108,7 @@ func TestHold(t *testing.T) {
 			c.run("restore", "production", "--confirm", "shop-db", "--before", "0002_m.sql").want(t, 0, "held from now on, until a file changes or --release-hold: 0002_m.sql")
 		}
 		back()
-		c.write("migrations/0002_m.sql", "CREATE TABLE t2(x, mended);")
+		c.write("migrations/0002_m.sql", "CREATE TABLE t2(x, fixed);")
 		c.run("migrate", "production").want(t, 0, "applied 1 migration")
 		back()
 		c.wantHeld("0002_m.sql")
@@ -133,7 +133,7 @@ func TestHold(t *testing.T) {
 	t.Run("ends_as_a_whole_and_for_good", func(t *testing.T) {
 		c, before := migrated(t, 3)
 		c.restore(before[1]).want(t, 0)
-		c.write("migrations/0002_m.sql", "CREATE TABLE t2(x, mended);")
+		c.write("migrations/0002_m.sql", "CREATE TABLE t2(x, fixed);")
 		c.run("migrate", "production", "--to", "0002_m.sql").want(t, 0, "the hold is over: 0002_m.sql has changed")
 		c.wantHeld()
 		c.run("migrate", "production").want(t, 0, "applied 1 migration")
@@ -141,7 +141,7 @@ func TestHold(t *testing.T) {
 	t.Run("ends_with_a_baseline_too", func(t *testing.T) {
 		c, before := migrated(t, 3)
 		c.restore(before[1]).want(t, 0)
-		c.write("migrations/0002_m.sql", "CREATE TABLE t2(x, mended);")
+		c.write("migrations/0002_m.sql", "CREATE TABLE t2(x, fixed);")
 		c.run("baseline", "production", "--to", "0002_m.sql", "--force").want(t, 0)
 		c.wantHeld()
 		c.run("migrate", "production").want(t, 0, "applied 1 migration")
@@ -162,7 +162,7 @@ func TestHold(t *testing.T) {
 	})
 	t.Run("over_before_it_began", func(t *testing.T) {
 		c, before := migrated(t, 2)
-		c.write("migrations/0002_m.sql", "CREATE TABLE t2(x, mended);")
+		c.write("migrations/0002_m.sql", "CREATE TABLE t2(x, fixed);")
 		document := c.restore(before[1], "--format", "json").json(t)
 		if diff := cmp.Diff([]any{}, document["held"]); diff != "" {
 			t.Errorf("held (-want +got):\n%s", diff)

@@ -240,8 +240,15 @@ func TestNight(t *testing.T) {
 	}
 	m.cloud.Deploy("shop-production", versionTwo) // what the failed deployment left
 
-	restored := m.want(m.paste(rollback), "restore", githubtest.Success, "To undo this restore")
-	if restored.Environment != "production" || restored.Concurrency[0].Group != "d1-restore-production" || restored.Concurrency[0].Queue != "max" {
+	back := m.paste(rollback)
+	for _, results := range []githubtest.Results{results, back} { // who waits for an approval keeps no queue, and has no secrets
+		gate := m.want(results, "approval of production", githubtest.Success)
+		if gate.Environment != "production-approval" || len(gate.Concurrency) > 0 || len(gate.Permissions) > 0 {
+			t.Errorf("the gate: environment %q, queues %v, permissions %v", gate.Environment, gate.Concurrency, gate.Permissions)
+		}
+	}
+	restored := m.want(back, "restore", githubtest.Success, "To undo this restore")
+	if restored.Environment != "production" || restored.Concurrency[0].Group != "d1-production" || restored.Concurrency[0].Queue != "max" {
 		t.Errorf("the restore ran as %q in %v", restored.Environment, restored.Concurrency)
 	}
 	if rows := m.ids["production"].Rows("SELECT name FROM users"); len(rows) != 1 {
@@ -432,7 +439,7 @@ func TestReusableWorkflow(t *testing.T) {
 jobs:
   migrate:
     uses: d1-rewind/d1-rewind/.github/workflows/d1.yml@v1
-    with: { environment: production, mode: migrate, github-environment: production }
+    with: { environment: production, mode: migrate, github-environment: production, approval-environment: production-approval }
     secrets: { CLOUDFLARE_API_TOKEN: "${{ secrets.CLOUDFLARE_API_TOKEN }}" }
     permissions: { contents: read, pull-requests: write }
   after:

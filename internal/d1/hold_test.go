@@ -46,7 +46,7 @@ func checkout(files map[string]string) fstest.MapFS {
 	return fsys
 }
 
-// TestHoldOfRandomLives lets developers migrate, restore, mend, delete and add files at random,
+// TestHoldOfRandomLives lets developers migrate, restore, fix, delete and add files at random,
 // and holds what is held against a model that is as short as the contract.
 func TestHoldOfRandomLives(t *testing.T) {
 	t.Parallel()
@@ -152,7 +152,7 @@ func live(t *testing.T, seed uint64) {
 			past = append(past, now)
 		case act < 8:
 			name := pick()
-			story = append(story, "mend "+name)
+			story = append(story, "fix "+name)
 			table, _, _ := strings.Cut(files[name], " --")
 			files[name] = fmt.Sprintf("%s -- %d", table, random.IntN(1000))
 		case act < 9 && len(files) > 1:

@@ -83,7 +83,7 @@ func incomplete(batch migration.Batch) error {
 		pieces := statement.Split(s.SQL + "\n;")
 		if len(pieces) != 1 || pieces[0].End != len(s.SQL)+2 || pieces[0].SQL != s.SQL {
 			return &migration.Problem{Kind: migration.Usage, File: s.Migration, Line: s.Line, SQL: s.SQL, State: "nothing was written",
-				Err: errors.New("the statement does not end: an unterminated string, comment or trigger"), Next: "mend the statement and run again"}
+				Err: errors.New("the statement does not end: an unterminated string, comment or trigger"), Next: "fix the statement and run again"}
 		}
 	}
 	return nil

@@ -158,7 +158,7 @@ func (e *Engine) outcome(ctx context.Context, cause error, batch Batch, group []
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		p := &Problem{Err: cause, Next: "mend the cause and run again"}
+		p := &Problem{Err: cause, Next: "fix the cause and run again"}
 		if isRefused {
 			if refused.Index < 0 && e.Locate != nil {
 				refused = e.Locate(ctx, batch, refused)
@@ -277,7 +277,7 @@ func (e *Engine) stateAfter(result *Result) string {
 
 // locate names file, line and statement of what the database refused.
 func (e *Engine) locate(refused *StatementError, batch Batch, plan []Migration) *Problem {
-	p := &Problem{Err: refused, Next: "mend the statement and run again"}
+	p := &Problem{Err: refused, Next: "fix the statement and run again"}
 	p.Computed = e.computed(refused)
 	if strings.Contains(refused.Text, " already exists") {
 		p.Next += "; if the database had its tables before its first migration here, record what is there: " + cmp.Or(e.BaselineCommand, "d1-rewind baseline")

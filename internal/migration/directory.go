@@ -112,7 +112,7 @@ func parseAllowance(c statement.Comment) (allowance, bool) {
 }
 
 func unreadable(name string, line int, err error) *Problem {
-	return &Problem{Kind: Usage, Err: err, File: name, Line: line, State: stateUntouched, Next: "mend the file; every migration is read before any is applied"}
+	return &Problem{Kind: Usage, Err: err, File: name, Line: line, State: stateUntouched, Next: "fix the file; every migration is read before any is applied"}
 }
 
 // unlisted is the error of match.

@@ -169,7 +169,7 @@ type recorded struct {
 	hasLedger, hasJournal bool    // whether there is such a table
 	schema                Schema  // if it was asked for
 	// unsound says why ledger or journal can't be relied on; nil where they can. A restore
-	// has to work all the same: it may be what mends them.
+	// has to work all the same: it may be what fixes them.
 	unsound error
 }
 

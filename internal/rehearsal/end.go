@@ -327,7 +327,7 @@ func (t *trial) nowBroken(broken map[string]string) {
 			t.add(migration.CodeBrokenTrigger, migration.SeverityError, at, fmt.Sprintf("after the run %s can't be written, because of its triggers or foreign keys: %s", name, why),
 				"create its triggers again, so that they fit, in the same migration")
 		default:
-			t.add(migration.CodeBrokenTable, migration.SeverityError, at, fmt.Sprintf("after the run %s can't be written: %s", name, why), "mend its foreign keys: they have to lead to a table's primary key or to unique columns")
+			t.add(migration.CodeBrokenTable, migration.SeverityError, at, fmt.Sprintf("after the run %s can't be written: %s", name, why), "fix its foreign keys: they have to lead to a table's primary key or to unique columns")
 		}
 	}
 }
@@ -409,7 +409,7 @@ func (t *trial) orphaned() {
 			t.tables[i].Orphans += n
 		}
 		t.add(migration.CodeOrphans, migration.SeverityError, at, fmt.Sprintf("leaves %s of %s with a foreign key to %s that leads nowhere", migration.Count(int(n), "row"), table, parent),
-			"move these rows to another parent, set the key to NULL, or delete them; PRAGMA defer_foreign_keys = OFF hides the violation and mends nothing")
+			"move these rows to another parent, set the key to NULL, or delete them; PRAGMA defer_foreign_keys = OFF hides the violation and fixes nothing")
 	}
 }
 

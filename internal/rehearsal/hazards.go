@@ -73,7 +73,7 @@ func (t *trial) pragmas(events []sqlite.Event, at place) {
 			}
 		case "ignore_check_constraints":
 			if on {
-				t.add(migration.CodeChecksOff, migration.SeverityWarning, at, "lets rows in that violate their table's CHECK", "mend the rows instead; later writes to them will be refused")
+				t.add(migration.CodeChecksOff, migration.SeverityWarning, at, "lets rows in that violate their table's CHECK", "fix the rows instead; later writes to them will be refused")
 				return
 			}
 		}

@@ -212,15 +212,15 @@ func (g *random) database() (schema, rows string) {
 			r.WriteString("INSERT OR IGNORE INTO " + name + " VALUES (" + g.values(name, fmt.Sprint(id+1)) + ");\n")
 		}
 	}
-	rows = "PRAGMA defer_foreign_keys = ON;\n" + r.String() + g.mend()
+	rows = "PRAGMA defer_foreign_keys = ON;\n" + r.String() + g.fix()
 	for range g.IntN(2) {
 		rows += g.trigger() + ";\n"
 	}
 	return s.String(), rows
 }
 
-// mend takes rows away until no foreign key is violated.
-func (g *random) mend() string {
+// fix takes rows away until no foreign key is violated.
+func (g *random) fix() string {
 	var b strings.Builder
 	for range 4 {
 		for _, name := range g.tables {

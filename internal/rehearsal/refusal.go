@@ -92,7 +92,7 @@ func (t *trial) explain(s *sqlite.Trial, w work) {
 				message = fmt.Sprintf("%s of %s share %s: %s", migration.Count(int(rows), "row"), table, migration.Count(int(n), "value"), names)
 			}
 		}
-		t.add(migration.CodeUniqueViolated, migration.SeverityError, at, message, "mend the rows first, in a migration of its own: decide which of them stays, and change or delete the others")
+		t.add(migration.CodeUniqueViolated, migration.SeverityError, at, message, "fix the rows first, in a migration of its own: decide which of them stays, and change or delete the others")
 	case strings.HasPrefix(text, "NOT NULL constraint failed: "):
 		names = strings.TrimPrefix(text, "NOT NULL constraint failed: ")
 		names, _, _ = strings.Cut(names, ": SQLITE_")
@@ -143,7 +143,7 @@ func (t *trial) duplicates(table string, columns []string) (values, rows int64, 
 // refuses adds what D1 refuses whatever the rows, or because of rows that say no more. It has no
 // words that may have been computed from them: these are for the error alone.
 func (t *trial) refuses(s *sqlite.Trial, w work) {
-	message, advice := w.said(s.Refusal.Text), "mend the statement; the error has D1's own words"
+	message, advice := w.said(s.Refusal.Text), "fix the statement; the error has D1's own words"
 	if !s.Compiles { // then nothing was computed
 		message = s.Refusal.Text
 	}

@@ -65,7 +65,7 @@ func reports() map[string]report.Report {
 			Rehearsal: migration.Rehearsal{Reason: "rehearse is off"}}),
 		"held": r("status", migration.Result{Status: migration.Refusal, Comparison: migration.Comparison{Pending: files("0002_b.sql", "0003_c.sql"), Held: []string{"0002_b.sql"}}},
 			func(r *report.Report) {
-				r.Err = &migration.Problem{Kind: migration.Refused, Held: true, Err: errors.New("a restore undid 0002_b.sql"), State: "nothing was written", Next: "mend the file, or --release-hold"}
+				r.Err = &migration.Problem{Kind: migration.Refused, Held: true, Err: errors.New("a restore undid 0002_b.sql"), State: "nothing was written", Next: "fix the file, or --release-hold"}
 				r.ExitCode = 3
 			}),
 		"restored": r("restore", migration.Result{Status: migration.Restored, Target: before, PreviousBookmark: undo,
@@ -78,7 +78,7 @@ func reports() map[string]report.Report {
 		"failed": r("migrate", migration.Result{Status: migration.Failure, NotRun: files("0001_a.sql", evil), Comparison: migration.Comparison{Pending: files("0001_a.sql", evil)}},
 			func(r *report.Report) {
 				r.Err = &migration.Problem{Err: errors.New("statement 1 of 2: near \"`</code>\": syntax error\n::error::forged"), File: evil, Line: 7,
-					SQL: "SELECT '\x1b[31m'\n```\nFROM <b>", State: "nothing was written", Next: "mend it"}
+					SQL: "SELECT '\x1b[31m'\n```\nFROM <b>", State: "nothing was written", Next: "fix it"}
 				r.ExitCode = 1
 			}),
 		"info": r("info", migration.Result{}, func(r *report.Report) {
