@@ -50,7 +50,7 @@ func runAction(ctx context.Context, p Process) int {
 	}
 	lost, _ := runner.Open() // before root is given up; a summary that is lost is said when it is written
 	defer runner.Close()
-	event := eventOf(runner)
+	event := runner.Event()
 	if err := becomeOwner(p.Getenv("GITHUB_WORKSPACE"), p.Getenv); err != nil {
 		warn(fmt.Errorf("files made in the workspace will belong to root: %w", err))
 	}
@@ -75,7 +75,7 @@ func runAction(ctx context.Context, p Process) int {
 		r.Err = &usageError{fmt.Sprintf("there is no dry run of %s", mode), "leave dry-run out; status shows what is applied, and writes nothing"}
 	case all.on("offline") && !lookup("offline").appliesTo(mode):
 		r.Err = &usageError{fmt.Sprintf("offline is no option of %s, which works on the database", mode), "leave it out, or use mode: status"}
-	case lost != nil && out.needed():
+	case lost != nil && out.needed() && mode != "restore": // the way back does not wait for a file
 		r.Err = lostOutputs(lost, "nothing was contacted or written", runAgain)
 	case given["environment"] == "":
 		r.Err = &usageError{"the input environment is missing", "add for example: environment: production"}
@@ -118,15 +118,6 @@ func runAction(ctx context.Context, p Process) int {
 		}
 	}
 	return r.ExitCode
-}
-
-// eventOf is the event of the run. A run of which nothing says what started it may be anybody's.
-func eventOf(runner *github.Runner) github.Event {
-	event := runner.Event()
-	if event.Name == "" {
-		event.FromPullRequest, event.Stranger = true, true
-	}
-	return event
 }
 
 // asInputs words advice for a workflow: what is a flag at a terminal is an input there. Text

@@ -32,34 +32,36 @@ func (j *job) apiAddress() (string, error) {
 		return "", nil
 	}
 	at, err := url.Parse(address)
-	if err != nil || at.Scheme != "https" && at.Scheme != "http" || at.Hostname() == "" || at.RawQuery != "" || at.Fragment != "" {
+	if err != nil || at.Scheme != "https" && at.Scheme != "http" || at.Hostname() == "" || at.RawQuery != "" || at.ForceQuery || at.Fragment != "" {
 		return "", &usageError{source + " is not the address of an API", "leave it unset, or set it to one like " + d1.DefaultBaseURL}
 	}
 	own := at.Scheme == "https" && slices.Contains(cloudflareHosts, strings.ToLower(at.Hostname()))
 	short := at.Scheme + "://" + at.Host
 	switch {
+	case source == "api-address" && !j.inAction && at.User != nil:
+		return "", &usageError{"--api-address has a user or a password in it: every process can read a command line",
+			"set the environment variable " + baseURLVariable + " instead"}
 	case own:
 		return address, nil
 	case j.inAction && source == baseURLVariable:
 		return "", &usageError{
-			fmt.Sprintf("%s leads the token to %s, which is not Cloudflare's API; in an action that variable alone is not enough: "+
-				"a step before this one, or a dependency that it ran, may have set it through GITHUB_ENV", source, short),
+			fmt.Sprintf("%s points to %s, which is not Cloudflare's API; in an action that variable alone is not trusted, "+
+				"because an earlier step or a dependency may have set it through GITHUB_ENV", source, short),
 			"find out what sets it, and remove that; if this API is meant, name it in the workflow, with the step's input api-address",
 		}
-	case source == "api-address" && !j.inAction && at.User != nil:
-		return "", &usageError{"--api-address has a user or a password in it: every process can read a command line",
-			"set the environment variable " + baseURLVariable + " instead"}
 	case at.Scheme == "http" && !loopback(at.Hostname()):
-		return "", &usageError{fmt.Sprintf("%s is %s: plain http would show the token to everyone on the way", source, short),
+		return "", &usageError{fmt.Sprintf("%s is %s: plain http would expose the token on the network", source, short),
 			"use https; plain http is for this machine's own addresses (127.0.0.1, ::1, localhost)"}
 	}
 	j.progress("asking the API at " + at.Host + ", which is not Cloudflare's own")
 	return address, nil
 }
 
+// loopback reports whether host is this machine, as Go's HTTP client sees it: it takes another
+// spelling of localhost to a proxy.
 func loopback(host string) bool {
 	ip := net.ParseIP(host)
-	return strings.EqualFold(host, "localhost") || ip != nil && ip.IsLoopback()
+	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 // certificateVariables choose the authorities that Go trusts (crypto/x509, root_unix.go).

@@ -51,7 +51,7 @@ func TestAPIAddress(t *testing.T) {
 		"input_with_white_space": {input(" http://SERVER/ \n"), 0, nil},
 		"input_wins":             {func(h *hub, env map[string]string) { env["CLOUDFLARE_API_BASE_URL"] = "https://evil.example" }, 0, nil},
 		"variable_alone": {variable("http://SERVER"), 2,
-			[]string{"CLOUDFLARE_API_BASE_URL leads the token to http://127.0.0.1:", "GITHUB_ENV", "input api-address",
+			[]string{"CLOUDFLARE_API_BASE_URL points to http://127.0.0.1:", "GITHUB_ENV", "input api-address",
 				"nothing was contacted"}},
 		"variable_of_a_stranger":   {variable("https://user:s3cr3t-path@evil.example/s3cr3t-path"), 2, []string{"https://evil.example,", "GITHUB_ENV"}},
 		"variable_with_tricks":     {variable("https://api.cloudflare.com@evil.example/client/v4"), 2, []string{"https://evil.example,"}},
@@ -313,7 +313,7 @@ jobs:
 		}
 		return results
 	}
-	m.want(play(), "migrate", githubtest.Failure, "CLOUDFLARE_API_BASE_URL leads the token to "+strings.TrimSuffix(evil.URL, "/client/v4"), "GITHUB_ENV")
+	m.want(play(), "migrate", githubtest.Failure, "CLOUDFLARE_API_BASE_URL points to "+strings.TrimSuffix(evil.URL, "/client/v4"), "GITHUB_ENV")
 	m.vars["CLOUDFLARE_API_ADDRESS"] = m.cloud.URL
 	m.want(play(), "migrate", githubtest.Success, "asking the API at ", "applied 1 migration")
 	if n := len(evil.Requests()); n > 0 {

@@ -161,7 +161,7 @@ func runCommand(ctx context.Context, p Process) int {
 	progress, done := out.progress(all)
 	j := &job{p: p, command: name, title: title, chosenBy: chosenBy, given: given, settings: all, read: out.reader(), progress: progress}
 	if p.Getenv("GITHUB_ACTIONS") == "true" { // a step's "run:"
-		j.event = eventOf(github.New(p.Getenv, io.Discard))
+		j.event = github.New(p.Getenv, io.Discard).Event()
 	}
 	if name == "restore" { // what undoes it is known even if nothing more can be said
 		j.onBookmark = func(b migration.Bookmark) error {

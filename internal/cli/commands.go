@@ -7,12 +7,12 @@ import (
 	"path"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
 	"al.essio.dev/pkg/shellescape"
 
-	"github.com/d1-rewind/d1-rewind/internal/d1"
 	"github.com/d1-rewind/d1-rewind/internal/migration"
 	"github.com/d1-rewind/d1-rewind/internal/report"
 	"github.com/d1-rewind/d1-rewind/internal/wrangler"
@@ -208,14 +208,19 @@ func ownCommand(p Process, command string, given settings, environment string, e
 	words = append(words, extra...)
 	for _, name := range []string{"working-directory", "config", "database", "database-id", "account-id", "api-address",
 		"migrations-dir", "migrations-table", "persist-to", "worker"} {
-		if name == "account-id" && d1.CheckAccountID(given[name]) != nil {
-			continue // a local environment takes anything, and it may be the token by mistake
+		if isLocal(environment) && slices.Contains([]string{"account-id", "api-address", "worker"}, name) {
+			continue // which have no effect there, and may be the token by mistake
 		}
 		if given.differs(name) {
 			words = append(words, "--"+name, given[name])
 		}
 	}
 	return shellescape.QuoteCommand(words)
+}
+
+// isLocal reports whether an environment's name is that of a local one.
+func isLocal(environment string) bool {
+	return environment == "local" || strings.HasPrefix(environment, "local:")
 }
 
 // instead is the command that works on what was meant, with all that the user said otherwise.

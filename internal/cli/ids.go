@@ -2,6 +2,7 @@ package cli
 
 import (
 	"cmp"
+	"errors"
 	"strings"
 
 	"github.com/d1-rewind/d1-rewind/internal/d1"
@@ -22,10 +23,8 @@ func (j *job) checkIDs(r *report.Report, token string) error {
 				"wrangler d1 list shows the ids; correct database_id in the configuration, or " + j.optionName("database-id")}
 		}
 	}
-	if name := cmp.Or(j.settings["worker"], j.target.Worker); name != "" {
-		if err := d1.CheckWorkerName(name); err != nil {
-			return &usageError{hide(err.Error()), "correct the name in the configuration, or say which Worker uses the database: " + j.optionName("worker")}
-		}
+	if err := j.checkWorker(r, token); err != nil {
+		return err
 	}
 	if version := j.settings["worker-version"]; version != "" {
 		if err := d1.CheckVersion(version); err != nil {
@@ -33,5 +32,28 @@ func (j *job) checkIDs(r *report.Report, token string) error {
 				" the one that the journal recorded is taken"}
 		}
 	}
+	return nil
+}
+
+// checkWorker refuses a Worker's name that is none, where someone gave it or the Worker is to be put
+// back. The configuration's, of which nothing but a version is wanted, is passed over.
+func (j *job) checkWorker(r *report.Report, token string) error {
+	name := cmp.Or(j.settings["worker"], j.target.Worker)
+	if name == "" {
+		return nil
+	}
+	err := d1.CheckWorkerName(name)
+	if name == token {
+		err = errors.New("this is the API token, not a Worker name")
+	}
+	switch {
+	case err == nil:
+		return nil
+	case j.settings["worker"] != "" || j.settings.on("rollback-worker") || j.settings["worker-version"] != "":
+		return &usageError{strings.ReplaceAll(err.Error(), token, "***"),
+			"correct the name in the configuration, or say which Worker uses the database: " + j.optionName("worker")}
+	}
+	r.Warnings = append(r.Warnings, "the Worker's version is not recorded: "+strings.ReplaceAll(err.Error(), token, "***"))
+	j.target.Worker = ""
 	return nil
 }

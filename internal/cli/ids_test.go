@@ -24,11 +24,15 @@ func TestIDs(t *testing.T) {
 		change func(*hub, map[string]string)
 		want   []string
 	}{
-		"worker":              {configured("../../../../user/tokens/verify?x=", d1test.Account, id), []string{"is not a Worker name", "the input worker"}},
-		"worker_is_the_token": {configured(d1test.Token+"/", d1test.Account, id), []string{"is not a Worker name"}},
-		"account":             {configured("shop", "../user", id), []string{"account_id in wrangler.jsonc: an account id has 32 hexadecimal digits", "dashboard"}},
-		"account_is_token":    {configured("shop", d1test.Token, id), []string{"account_id in wrangler.jsonc: this is the API token, not the account id"}},
-		"account_of_input":    {input("account-id", d1test.Token), []string{"account-id: this is the API token, not the account id"}},
+		"worker":              {input("worker", "../../../../user/tokens/verify?x="), []string{"is not a Worker name", "the input worker"}},
+		"worker_is_the_token": {input("worker", d1test.Token), []string{"this is the API token, not a Worker name"}},
+		"worker_to_put_back": {func(h *hub, env map[string]string) {
+			configured("../x", d1test.Account, id)(h, env)
+			env["INPUT_ROLLBACK-WORKER"] = "true"
+		}, []string{"is not a Worker name"}},
+		"account":          {configured("shop", "../user", id), []string{"account_id in wrangler.jsonc: an account id has 32 hexadecimal digits", "dashboard"}},
+		"account_is_token": {configured("shop", d1test.Token, id), []string{"account_id in wrangler.jsonc: this is the API token, not the account id"}},
+		"account_of_input": {input("account-id", d1test.Token), []string{"account-id: this is the API token, not the account id"}},
 		"account_of_variable": {func(h *hub, env map[string]string) {
 			configured("shop", "", id)(h, env)
 			env["CLOUDFLARE_ACCOUNT_ID"] = "x" + d1test.Token
@@ -53,9 +57,25 @@ func TestIDs(t *testing.T) {
 			}
 			h.step(byHand, map[string]string{"mode": "migrate", "environment": "local"}, func(env map[string]string) {
 				tc.change(h, env)
-				env["INPUT_WORKER-VERSION"] = ""
+				env["INPUT_WORKER-VERSION"], env["INPUT_ROLLBACK-WORKER"] = "", ""
 				delete(env, "INPUT_DATABASE-ID")
 			}).want(t, 0)
 		})
+	}
+}
+
+// A Worker whose name is none, as that of an environment with a slash in its name, is not asked for its
+// version; the database is migrated all the same.
+func TestWorkerThatHasNoName(t *testing.T) {
+	for _, name := range []string{"shop-feature/x", "../../../../user/tokens/verify?x=", d1test.Token} {
+		h := newHub(t, sample())
+		h.write("wrangler.jsonc", fmt.Sprintf(`{"name": %q, "account_id": %q, "d1_databases": [{"binding": "DB", "database_name": "shop-db", "database_id": %q}]}`,
+			name, d1test.Account, h.database.ID))
+		h.step(push, map[string]string{"mode": "migrate"}).want(t, 0, "applied 2 migrations", "the Worker's version is not recorded")
+		for _, r := range h.server.Requests() {
+			if !strings.HasPrefix(r.Path, "/accounts/"+d1test.Account+"/d1/") {
+				t.Errorf("%s was asked for", r.Path)
+			}
+		}
 	}
 }

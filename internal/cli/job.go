@@ -124,7 +124,8 @@ func (j *job) status(ctx context.Context, r *report.Report) {
 
 // beforeMerge reports whether the run is about commits that are not merged yet.
 func (j *job) beforeMerge() bool {
-	return strings.HasPrefix(j.event.Name, "pull_request") || j.event.Name == "merge_group" || j.event.FromPullRequest && j.event.PullRequest > 0
+	e := j.event
+	return strings.HasPrefix(e.Name, "pull_request") || e.Name == "merge_group" || e.FromPullRequest && (e.PullRequest > 0 || e.Name == "workflow_run")
 }
 
 // otherLedgers are the tables in which other tools record what they applied: drizzle-kit,
@@ -139,7 +140,10 @@ func (j *job) wire(ctx context.Context, r *report.Report) error {
 		return err
 	}
 	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
-		return &usageError{fmt.Sprintf("there is no directory %q", dir), "check --working-directory"}
+		if err == nil {
+			err = errors.New("it is not a directory")
+		}
+		return &usageError{fmt.Sprintf("the directory %q can't be used: %v", dir, err), "check --working-directory"}
 	}
 	path, err := j.findConfig(r, dir)
 	if err != nil {
@@ -377,6 +381,7 @@ func (j *job) notOurs() []string {
 func (j *job) migrate(ctx context.Context, r *report.Report) {
 	o := migration.MigrateOptions{To: j.settings["to"], DryRun: j.settings.on("dry-run"),
 		PerMigration: j.settings["transaction"] == "migration", ReleaseHold: j.settings.on("release-hold")}
+	o.ReleaseHold = o.ReleaseHold || o.DryRun && r.BeforeMerge // as a status there
 	if file := j.settings["backup"]; file != "" {
 		o.Backup = func(ctx context.Context) error {
 			err := j.writeBackup(ctx)
@@ -454,6 +459,12 @@ func (j *job) agreed(ctx context.Context, question string) bool {
 }
 
 func (j *job) backup(ctx context.Context, r *report.Report) {
+	if j.database != nil {
+		if _, err := os.Stat(j.database.Path()); errors.Is(err, fs.ErrNotExist) {
+			r.Err = &usageError{"there is no local database yet: " + r.File, "make it with migrate, or check where you are and --persist-to"}
+			return
+		}
+	}
 	if r.Err = j.writeBackup(ctx); r.Err == nil {
 		r.Path, r.Result.Status = j.named(j.settings["output"]), migration.BackedUp
 		j.warnOfLosses(r)

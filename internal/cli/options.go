@@ -147,7 +147,10 @@ func parseFlags(command string, args []string) (given settings, rest []string, e
 		return given, nil, &usageError{"--api-address is empty",
 			"leave it out for Cloudflare's own API, or name one like https://api.example.com/client/v4"}
 	}
-	for name := range given {
+	for name, value := range given {
+		if value == "" && name != "environment" && name != "api-address" { // as an unset variable of a script
+			return given, nil, &usageError{fmt.Sprintf("--%s is empty", name), "leave it out, or give it a value"}
+		}
 		if o := lookup(name); !o.appliesTo(command) {
 			return given, nil, &usageError{fmt.Sprintf("--%s is no option of %s", name, command), fmt.Sprintf("it belongs to: %s; see d1-rewind help %s", o.commands, command)}
 		}
@@ -258,8 +261,8 @@ func checkHazards(policy, rehearse string) error {
 		return &usageError{"hazards: " + err.Error(), "write it as fail, or as fail, drop-column=warn, out-of-order=fail"}
 	}
 	if rehearse == "off" && parsed.NeedsRehearsal() {
-		return &usageError{fmt.Sprintf("hazards: %s needs a rehearsal to find them, and rehearse is off", policy),
-			"leave one of the two out; with rehearse: off alone hazards are warnings"}
+		return &usageError{fmt.Sprintf("hazards: %s requires a rehearsal, but rehearse is off", policy),
+			"remove one of the two; rehearse: off alone turns hazards into warnings"}
 	}
 	return nil
 }

@@ -637,6 +637,7 @@ func TestOutputIsStandardOutput(t *testing.T) {
 func TestOutputInAnAction(t *testing.T) {
 	dir := workspace(t, sample())
 	must(t, os.Symlink(filepath.Join(t.TempDir(), "out.sql"), "out"), os.WriteFile("old.sql", nil, 0o644))
+	d1rewind(nil, "migrate").want(t, 0)
 	cases := []struct {
 		output, force string
 		code          int

@@ -18,7 +18,7 @@ func TestLostOutputs(t *testing.T) {
 	full := func(env map[string]string) { env["GITHUB_OUTPUT"] = "/dev/full" } // opens, and takes nothing
 	t.Run("refused_at_the_start", func(t *testing.T) {
 		h := newHub(t, sample())
-		for _, mode := range []string{"migrate", "restore", "baseline"} {
+		for _, mode := range []string{"migrate", "baseline"} {
 			s := h.step(push, map[string]string{"mode": mode, "before": "0001_users.sql", "confirm": "shop-db"}, lost(h))
 			s.want(t, 1, "the outputs of this step can't be set", "nothing was contacted or written", "look at the file that GITHUB_OUTPUT names", "::error")
 		}
@@ -41,6 +41,10 @@ func TestLostOutputs(t *testing.T) {
 	t.Run("restore_goes_on", func(t *testing.T) {
 		h := newHub(t, sample())
 		h.step(push, map[string]string{"mode": "migrate"}).want(t, 0)
+		back := h.step(push, map[string]string{"mode": "status"}).outputs["bookmark"]
+		if back == "" {
+			t.Fatal("no bookmark")
+		}
 		s := h.step(byHand, map[string]string{"mode": "restore", "before": "0001_users.sql", "confirm": "shop-db"}, full)
 		s.want(t, 1, "restored to", "the database was restored to", "to go back: gh workflow run d1-restore.yml",
 			"do by hand what they would have done", "::error")
@@ -51,6 +55,8 @@ func TestLostOutputs(t *testing.T) {
 		if !strings.Contains(h.comment(7), "restored") {
 			t.Errorf("comment = %q", h.comment(7))
 		}
+		h.step(byHand, map[string]string{"mode": "restore", "bookmark": back, "confirm": "shop-db"}, lost(h)).
+			want(t, 1, "the database was restored to "+back)
 	})
 	t.Run("at_the_end", func(t *testing.T) {
 		h := newHub(t, sample())

@@ -78,7 +78,7 @@ func TestAdviceInAWorkflow(t *testing.T) {
 	h.step(push, map[string]string{"mode": "migrate", "transport": "import", "hazards": "fail"}).
 		want(t, 3, "name one hazard by its code, each in a comment of its own", "note: to be sent by import")
 	h.step(push, map[string]string{"mode": "status", "rehearse": "off", "hazards": "fail"}).
-		want(t, 2, "hazards: fail needs a rehearsal to find them, and rehearse is off", "leave one of the two out")
+		want(t, 2, "hazards: fail requires a rehearsal, but rehearse is off", "remove one of the two")
 }
 
 // What loses rows of a remote database is refused unless someone says otherwise; locally it is shown.
@@ -107,9 +107,9 @@ func TestHazardsByDefault(t *testing.T) {
 		{[]string{"status", "production", "--hazards", "off"}, 0, []string{"1 pending, 2 applied"}},
 		{[]string{"status", "production", "--rehearse", "off"}, 0, []string{"not rehearsed: rehearse is off, and what only a rehearsal finds is not looked for; hazards are warnings only\n1 pending"}},
 		{[]string{"status", "production", "--rehearse", "off", "--hazards", "warn, out-of-order=fail"}, 0, []string{"not rehearsed: rehearse is off"}},
-		{[]string{"status", "production", "--rehearse", "off", "--hazards", "warn, delete-all=fail"}, 2, []string{"needs a rehearsal", "nothing was contacted or written"}},
-		{[]string{"status", "local", "--rehearse", "off", "--hazards", "fail"}, 2, []string{"needs a rehearsal"}},
-		{[]string{"status", "production", "--hazards", "fail, delete-al=warn"}, 2, []string{`no hazard has the code "delete-al"`, "did you mean delete-all?"}},
+		{[]string{"status", "production", "--rehearse", "off", "--hazards", "warn, delete-all=fail"}, 2, []string{"requires a rehearsal", "nothing was contacted or written"}},
+		{[]string{"status", "local", "--rehearse", "off", "--hazards", "fail"}, 2, []string{"requires a rehearsal"}},
+		{[]string{"status", "production", "--hazards", "fail, delete-al=warn"}, 2, []string{`unknown hazard code "delete-al"`, "did you mean delete-all?"}},
 		{[]string{"status", "production", "--hazards", "loud"}, 2, []string{`"loud" is not off, warn, fail`, "write it as fail"}},
 	} {
 		t.Run(strings.Join(tc.args, " "), func(t *testing.T) {

@@ -263,7 +263,7 @@ func (c *Client) judge(failed *Error, response *http.Response, body []byte) (ans
 // a moment for the answer: a request that is given up may yet take effect.
 func (c *Client) write(ctx context.Context, q call) (answer, error) {
 	if err := ctx.Err(); err != nil {
-		return answer{}, &Error{Doing: q.doing, Err: err}
+		return answer{}, &Error{Doing: c.redact(q.doing), Err: err}
 	}
 	sending, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
@@ -310,7 +310,7 @@ func (c *Client) read(ctx context.Context, q call) (answer, error) {
 		wait, waited = 2*wait, waited+pause
 		c.sayOnce(failed, fmt.Sprintf("; trying again in %s", pause.Round(100*time.Millisecond)))
 		if err := c.config.Sleep(ctx, pause); err != nil {
-			return a, &Error{Doing: q.doing, Err: err}
+			return a, &Error{Doing: c.redact(q.doing), Err: err}
 		}
 	}
 }

@@ -123,7 +123,7 @@ func (r *Runner) Event() Event {
 	}
 	e.Stranger = e.FromPullRequest && (head.FullName == "" || head.elsewhere(e.Repository))
 	e.Fork = ofTheHead[e.Name] && p.PullRequest.Head.SHA != "" && e.Stranger
-	e.NoSecrets = e.Fork || e.Actor == dependabot
+	e.NoSecrets = e.Fork || e.Actor == dependabot && ofDependabot[e.Name]
 	return e
 }
 
@@ -193,10 +193,13 @@ var commits = map[string]bool{"check_run": true, "check_suite": true, "deploymen
 // (https://docs.github.com/actions/reference/workflows-and-actions/events-that-trigger-workflows#workflows-in-forked-repositories).
 var ofTheHead = map[string]bool{"pull_request": true, "pull_request_review": true, "pull_request_review_comment": true}
 
-// dependabot is who starts runs that get no secrets of Actions, whatever the event; a run that
-// someone starts again counts as its, too
+// dependabot is who starts runs that get no secrets of Actions for these events; a run that someone
+// starts again counts as its, too
 // (https://docs.github.com/code-security/dependabot/troubleshooting-dependabot/troubleshooting-dependabot-on-github-actions).
 const dependabot = "dependabot[bot]"
+
+var ofDependabot = map[string]bool{"push": true, "create": true, "deployment": true, "deployment_status": true,
+	"pull_request": true, "pull_request_review": true, "pull_request_review_comment": true, "pull_request_target": true}
 
 // fromPullRequest reports whether a pull request started the run, or may have.
 func fromPullRequest(e Event, p payload, named, readable bool) bool {
@@ -213,7 +216,7 @@ func fromPullRequest(e Event, p payload, named, readable bool) bool {
 	case ours:
 		return named && e.Name != "push"
 	}
-	return e.Name != ""
+	return true
 }
 
 // namesPullRequest reports whether a value has a pull request somewhere in it.

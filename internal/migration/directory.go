@@ -10,7 +10,9 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 	"unicode/utf16"
+	"unicode/utf8"
 
 	"github.com/bmatcuk/doublestar/v4"
 
@@ -39,7 +41,12 @@ type Directory struct {
 // hidden files and whatever is not a regular file, symbolic links included.
 // Every error is a *Problem of kind Usage.
 func (d Directory) Read() ([]Migration, error) {
-	if info, err := fs.Stat(d.FS, "."); err != nil || !info.IsDir() {
+	switch info, err := fs.Stat(d.FS, "."); {
+	case err != nil && !errors.Is(err, fs.ErrNotExist):
+		return nil, d.unlisted(err)
+	case err == nil && !info.IsDir():
+		return nil, usage("name a directory with --migrations-dir, or migrations_dir in the configuration", "%q is not a directory", d.Display)
+	case err != nil:
 		return nil, usage("make it (the create command does so with its first file), or name another one with --migrations-dir",
 			"there is no migrations directory %q", d.Display)
 	}
@@ -181,7 +188,8 @@ func leadingNumber(segment string) (n float64, ok bool) {
 // the highest leading number plus one, in four digits, and title with underscores for
 // spaces. The error is a *Problem of kind Usage.
 func (d Directory) NextName(title string) (string, error) {
-	if title == "" || strings.ContainsAny(title, "/\\\x00\r\n") || strings.HasPrefix(title, ".") {
+	unfit := func(r rune) bool { return !unicode.IsPrint(r) || strings.ContainsRune(`/\:*?"<>|`, r) } // on some system
+	if strings.TrimSpace(title) == "" || strings.HasPrefix(title, ".") || !utf8.ValidString(title) || strings.ContainsFunc(title, unfit) {
 		return "", usage("give one word or a few: d1-rewind create add_users", "%q can't be part of a file name", title)
 	}
 	highest := 0.0

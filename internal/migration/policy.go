@@ -25,7 +25,7 @@ type HazardPolicy struct {
 // UnknownCodeError is the error of ParseHazardPolicy for a code that no hazard has.
 type UnknownCodeError struct{ Code string }
 
-func (e *UnknownCodeError) Error() string { return fmt.Sprintf("no hazard has the code %q", e.Code) }
+func (e *UnknownCodeError) Error() string { return fmt.Sprintf("unknown hazard code %q", e.Code) }
 
 // ParseHazardPolicy reads a policy such as "fail, out-of-order=fail, drop-column=warn": the first
 // word is for all codes that are not named, and rest is, where the text begins with a code. The
@@ -35,7 +35,7 @@ func ParseHazardPolicy(text string, rest Policy) (HazardPolicy, error) {
 	if strings.TrimSpace(text) == "" {
 		return p, nil
 	}
-	for i, part := range strings.Split(text, ",") {
+	for i, part := range strings.FieldsFunc(text, func(r rune) bool { return r == ',' || r == '\n' }) {
 		code, word, named := strings.Cut(part, "=")
 		if !named {
 			code, word = "", part
@@ -47,7 +47,7 @@ func ParseHazardPolicy(text string, rest Policy) (HazardPolicy, error) {
 		case !slices.Contains([]Policy{Off, Warn, Fail}, policy):
 			return p, fmt.Errorf("%q is not off, warn, fail or CODE=off|warn|fail", strings.TrimSpace(part))
 		case !named && i > 0:
-			return p, fmt.Errorf("%q has to come first: it is for the codes that are not named", policy)
+			return p, fmt.Errorf("%q must come first: it is for the codes that are not named", policy)
 		case !named:
 			p.Rest = policy
 		case !slices.Contains(Codes, code):

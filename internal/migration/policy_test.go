@@ -26,11 +26,12 @@ func TestParseHazardPolicy(t *testing.T) {
 		{" off ,\tedited = fail ", migration.HazardPolicy{Rest: migration.Off, ByCode: codes{"edited": migration.Fail}}, ""},
 		{"fial", migration.HazardPolicy{}, `"fial" is not off, warn, fail or CODE=off|warn|fail`},
 		{"drop-table=fial", migration.HazardPolicy{}, `"drop-table=fial" is not off, warn, fail or CODE=off|warn|fail`},
-		{"warn,", migration.HazardPolicy{}, `"" is not off, warn, fail or CODE=off|warn|fail`},
-		{"drop-table=warn, fail", migration.HazardPolicy{}, `"fail" has to come first: it is for the codes that are not named`},
-		{"fail, warn", migration.HazardPolicy{}, `"warn" has to come first: it is for the codes that are not named`},
-		{"fail, drop-tables=warn", migration.HazardPolicy{}, `no hazard has the code "drop-tables"`},
-		{"fail, =warn", migration.HazardPolicy{}, `no hazard has the code ""`},
+		{"fail\nedited=warn\n", migration.HazardPolicy{Rest: migration.Fail, ByCode: codes{"edited": migration.Warn}}, ""},
+		{"warn, ,", migration.HazardPolicy{}, `"" is not off, warn, fail or CODE=off|warn|fail`},
+		{"drop-table=warn, fail", migration.HazardPolicy{}, `"fail" must come first: it is for the codes that are not named`},
+		{"fail, warn", migration.HazardPolicy{}, `"warn" must come first: it is for the codes that are not named`},
+		{"fail, drop-tables=warn", migration.HazardPolicy{}, `unknown hazard code "drop-tables"`},
+		{"fail, =warn", migration.HazardPolicy{}, `unknown hazard code ""`},
 		{"edited=warn, edited=fail", migration.HazardPolicy{}, "the code edited is named twice"},
 	} {
 		t.Run(tc.text, func(t *testing.T) {

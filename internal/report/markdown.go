@@ -87,7 +87,11 @@ func (r Report) verdictLine() string {
 		words = strings.Join(subject, " · ") + ": " + words
 	}
 	if r.subject() != "" {
-		words += " <sub>" + escape(clip(cmp.Or(r.Config, "no configuration"), 200)) + "</sub>"
+		source := cmp.Or(r.Config, "no configuration")
+		if r.TokenSource != "" {
+			source += ", token from " + r.TokenSource
+		}
+		words += " <sub>" + escape(clip(source, 200)) + "</sub>"
 	}
 	return "### " + mark + " " + words + "\n\n"
 }

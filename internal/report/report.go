@@ -119,7 +119,7 @@ func (r Report) heldNames() []string {
 // heldUntilMerge reports whether held migrations did not refuse, because a pull request may be
 // what ends the hold.
 func (r Report) heldUntilMerge() bool {
-	return r.Command == "status" && r.BeforeMerge && len(r.Result.Comparison.Held) > 0
+	return (r.Command == "status" || r.Result.DryRun) && r.BeforeMerge && len(r.Result.Comparison.Held) > 0
 }
 
 // expiry says until when a bookmark lives; a plan that keeps less is not visible from here.
@@ -143,7 +143,11 @@ func (r Report) subject() string {
 	if r.Config != "" {
 		configuration = "configuration " + r.Config
 	}
-	words := fmt.Sprintf("environment %s, database %s, %s", r.Environment, cmp.Or(r.DatabaseName, r.DatabaseID), configuration)
+	database := cmp.Or(r.DatabaseName, r.DatabaseID)
+	if r.File == "" && r.DatabaseID != "" && r.DatabaseID != database {
+		database += " (" + r.DatabaseID + ")" // which is what counts, whatever it is called here
+	}
+	words := fmt.Sprintf("environment %s, database %s, %s", r.Environment, database, configuration)
 	if r.TokenSource != "" {
 		words += ", token from " + r.TokenSource
 	}
