@@ -56,7 +56,7 @@ func runAction(ctx context.Context, p Process) int {
 	}
 	dropped, untrusted := trustOwnCertificates(p)
 	for _, name := range dropped {
-		runner.Print(name + " has no effect in an action: any step can set it, and would read the token; the certificates of the image are trusted\n")
+		runner.Print(name + " is ignored in an action, because an earlier step could set it to intercept the token; only the image's certificates are trusted\n")
 	}
 	r := report.Report{Command: mode, Environment: given["environment"]}
 	var (

@@ -262,7 +262,7 @@ func TestAuthorityOfAStep(t *testing.T) {
 			}
 			continue
 		}
-		for _, want := range []string{"SSL_CERT_FILE has no effect in an action", "SSL_CERT_DIR has no effect", "certificate"} {
+		for _, want := range []string{"SSL_CERT_FILE is ignored in an action", "SSL_CERT_DIR is ignored", "certificate"} {
 			if !strings.Contains(string(out), want) {
 				t.Errorf("the log lacks %q:\n%s", want, out)
 			}

@@ -354,6 +354,8 @@ func TestActionFailure(t *testing.T) {
 	}
 	r, _, _ = action(t, dir, map[string]string{"mode": "status", "environment": "local", "migrations-dir": "elsewhere"})
 	r.want(t, 2, "outside of the workspace")
+	r, _, _ = action(t, dir, map[string]string{"mode": "status", "environment": "local", "config": "elsewhere/../wrangler.json"}) // that of /
+	r.want(t, 2, "outside of the workspace")
 	r, _, _ = action(t, dir, map[string]string{"mode": "status"})
 	r.want(t, 2, "environment is missing")
 	for _, mode := range []string{"doctor", "status restore"} { // neither is one, and the second does nothing at all

@@ -327,7 +327,7 @@ func playHelp(p *play) {
 	p.add("0007_orders.sql")
 	p.write("migrations/0007_orders.sql", "CREATE INDEX orders_at ON orders(created_at);")
 	p.does("d1-rewind migrate production --to 0003_orders.sql", "applied 2 migrations")
-	p.does("d1-rewind status production --rehearse data --hazards fail", "1 pending, 2 applied", "all rows")
+	p.does("d1-rewind status production --rehearse data --hazards fail,out-of-order=fail", "1 pending, 2 applied", "all rows")
 	p.does("d1-rewind migrate production", "applied 1 migration")
 	p.does("d1-rewind restore production --before 0007_orders.sql --confirm shop-db", "restored to")
 	p.try(0, "d1-rewind restore production --bookmark BOOKMARK --confirm shop-db")

@@ -24,9 +24,10 @@ Restored migrations are held: they are not applied again until their file change
 
 Commands:
 %s
-The environment may follow the command: d1-rewind migrate local:staging. It is local
-unless given. Local environments are the files that wrangler dev serves; production and
-the names in the configuration's env section are remote databases:
+The environment may follow the command: d1-rewind migrate local:staging. Without one it
+is local, or local:NAME where CLOUDFLARE_ENV=NAME is set. Local environments are the files
+that wrangler dev serves; production, top-level and the names in the configuration's env
+section are remote databases, on which hazards of severity error are refused:
 
   $ export CLOUDFLARE_API_TOKEN=...     permission Account > D1 > Edit
   $ export CLOUDFLARE_ACCOUNT_ID=...    or account_id in the configuration
@@ -46,7 +47,7 @@ type command struct {
 
 var commands = []command{
 	{"migrate", "[ENVIRONMENT]", "apply what is pending, after a rehearsal on a copy", "d1-rewind migrate production --to 0003_orders.sql"},
-	{"status", "[ENVIRONMENT]", "applied, pending, missing, held; rehearsal, hazards, drift; writes nothing", "d1-rewind status production --rehearse data --hazards fail"},
+	{"status", "[ENVIRONMENT]", "applied, pending, missing, held; rehearsal, hazards, drift; writes nothing", "d1-rewind status production --rehearse data --hazards fail,out-of-order=fail"},
 	{"restore", "[ENVIRONMENT]", "Time Travel to a bookmark, a time or before a migration", "d1-rewind restore production --before 0007_orders.sql --confirm shop-db"},
 	{"info", "[ENVIRONMENT]", "the bookmark now, or at --timestamp", "d1-rewind info"},
 	{"backup", "[ENVIRONMENT]", "SQL export to --output", "d1-rewind backup production --output backup.sql"},

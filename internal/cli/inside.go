@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -26,50 +27,84 @@ func (j *job) within(option, path string) (string, error) {
 	if err != nil {
 		return "", &usageError{fmt.Sprintf("the workspace %q can't be read: %v", workspace, err), "check out the repository before this step"}
 	}
-	full, err := filepath.Abs(path)
-	if err == nil {
-		full, err = realPath(full)
-	}
+	full, err := realPath(path)
 	if err != nil {
 		return "", &usageError{fmt.Sprintf("%s %q can't be read: %v", option, path, err), "check the path"}
 	}
 	rel, err := filepath.Rel(root, full)
 	if err != nil || !filepath.IsLocal(rel) {
-		return "", &usageError{fmt.Sprintf("%s %q lies outside of the workspace %s", option, path, workspace),
+		return "", &usageError{fmt.Sprintf("%s %q is outside of the workspace %s", option, path, workspace),
 			"paths in an action are relative to the repository; files elsewhere are lost when the container ends"}
 	}
 	return rel, nil
 }
 
-// longestChain is how many links that lead to nothing yet are followed, as many as Linux follows.
+// longestChain is how many links are followed, as many as Linux follows (man 7 path_resolution).
 const longestChain = 40
 
-// realPath is where an absolute path lies: the part that exists decides, and a link to what does not
-// exist yet counts by where a file would be made through it.
+// realPath is where a path lies, as the system finds it: link by link, so that "link/.." is the
+// directory above what the link leads to. What does not exist yet counts by where it would be made.
 func realPath(path string) (string, error) {
-	existing, missing := path, ""
-	for range longestChain {
-		resolved, err := filepath.EvalSymlinks(existing)
-		if err == nil {
-			return filepath.Join(resolved, missing), nil
-		}
-		if !errors.Is(err, fs.ErrNotExist) || existing == filepath.Dir(existing) {
+	if !filepath.IsAbs(path) { // not filepath.Abs, which takes "link/.." away
+		here, err := os.Getwd()
+		if err != nil {
 			return "", err
 		}
-		if to, err := os.Readlink(existing); err == nil {
-			if !filepath.IsAbs(to) {
-				above, err := realPath(filepath.Dir(existing))
-				if err != nil {
-					return "", err
-				}
-				to = filepath.Join(above, to)
-			}
-			existing = to
+		path = here + string(filepath.Separator) + path
+	}
+	volume := filepath.VolumeName(path)
+	at, rest, links := volume+string(filepath.Separator), segments(path[len(volume):]), 0
+	for len(rest) > 0 {
+		name := rest[0]
+		rest = rest[1:]
+		switch name {
+		case ".":
+			continue
+		case "..":
+			at = filepath.Dir(at)
 			continue
 		}
-		existing, missing = filepath.Dir(existing), filepath.Join(filepath.Base(existing), missing)
+		next := filepath.Join(at, name)
+		info, err := os.Lstat(next)
+		switch {
+		case errors.Is(err, fs.ErrNotExist) && !slices.Contains(rest, ".."):
+			return filepath.Join(append([]string{next}, rest...)...), nil
+		case err != nil:
+			return "", err
+		case info.Mode()&fs.ModeSymlink == 0:
+			at = next
+			continue
+		}
+		if links++; links > longestChain {
+			return "", errors.New("too many levels of symbolic links")
+		}
+		to, err := os.Readlink(next)
+		if err != nil {
+			return "", err
+		}
+		if filepath.IsAbs(to) {
+			at = volume + string(filepath.Separator)
+		}
+		rest = append(segments(to), rest...)
 	}
-	return "", errors.New("too many levels of symbolic links")
+	return at, nil
+}
+
+// directoryOf is the directory of a file, also where its path goes up again after a link.
+func directoryOf(path string) string {
+	named, _ := filepath.Split(path)
+	cleaned := filepath.Dir(path)
+	if real, err := realPath(named); err == nil {
+		if same, err := realPath(cleaned); err != nil || same != real {
+			return real
+		}
+	}
+	return cleaned
+}
+
+// segments cuts a path at its separators.
+func segments(path string) []string {
+	return strings.FieldsFunc(filepath.ToSlash(path), func(r rune) bool { return r == '/' })
 }
 
 // insideState refuses a link below persist-to that leads out of the workspace: on the way to the

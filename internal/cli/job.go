@@ -159,7 +159,7 @@ func (j *job) wire(ctx context.Context, r *report.Report) error {
 		if config, err = wrangler.Load(path); err != nil {
 			return configuration(err)
 		}
-		dir = filepath.Dir(path)
+		dir = directoryOf(path)
 	}
 	j.configDir = dir
 	selection := wrangler.Selection{Environment: s["environment"], Database: s["database"], DatabaseID: s["database-id"], Variable: j.chosenBy}

@@ -112,21 +112,21 @@ func TestWrongOutputs(t *testing.T) {
 		{"directory", nil, "folder", true, 2, []string{"folder is a directory", untouched}},
 		{"here", nil, ".", true, 2, []string{". is a directory"}},
 		{"link_to_a_directory", link("folder"), "out", true, 2, []string{"out is a directory"}},
-		{"new_directory", nil, "new/", false, 2, []string{"there is no directory new"}},
-		{"no_such_directory", nil, "nowhere/b.sql", false, 2, []string{"there is no directory nowhere",
+		{"new_directory", nil, "new/", false, 2, []string{"the directory new does not exist"}},
+		{"no_such_directory", nil, "nowhere/b.sql", false, 2, []string{"the directory nowhere does not exist",
 			"name a file in a directory that exists"}},
-		{"link_to_no_such_directory", link("nowhere/b.sql"), "out", false, 2, []string{"out can't be made: there is no directory"}},
+		{"link_to_no_such_directory", link("nowhere/b.sql"), "out", false, 2, []string{"out can't be created: the directory"}},
 		{"circle_of_links", func(t *testing.T) { must(t, os.Symlink("out", "other"), os.Symlink("other", "out")) }, "out", true, 2,
-			[]string{"go round in a circle"}},
-		{"file_in_a_file", nil, "old.sql/b.sql", true, 2, []string{"old.sql/b.sql can't be made", "not a directory"}},
+			[]string{"too many levels of symbolic links"}},
+		{"file_in_a_file", nil, "old.sql/b.sql", true, 2, []string{"old.sql/b.sql can't be created", "not a directory"}},
 		{"name_too_long", nil, strings.Repeat("x", 300), false, 2, []string{"file name too long"}},
-		{"no_open_file", nil, "/dev/fd/987", false, 2, []string{"/dev/fd/987 is no open file of this process"}},
+		{"no_open_file", nil, "/dev/fd/987", false, 2, []string{"/dev/fd/987 is not an open file of this process"}},
 		{"socket", func(t *testing.T) {
 			listener, err := net.Listen("unix", "out")
 			must(t, err)
 			t.Cleanup(func() { _ = listener.Close() })
 		}, "out", true, 2, []string{"out is a socket"}},
-		{"disk", func(t *testing.T) { device(t, "out", syscall.S_IFBLK, 7, 200) }, "out", true, 2, []string{"out is a disk"}},
+		{"disk", func(t *testing.T) { device(t, "out", syscall.S_IFBLK, 7, 200) }, "out", true, 2, []string{"out is a block device"}},
 	}
 	for _, tc := range cases {
 		t.Run(tc.name, func(t *testing.T) {
@@ -448,7 +448,7 @@ func TestOutputIsNotRead(t *testing.T) {
 	})
 	t.Run("reader_leaves", func(t *testing.T) {
 		content := reading(t, "pipe", 1)
-		d1rewind(nil, "backup", "--output", "pipe").want(t, 1, "whoever reads it ended before all was written", "what pipe got is not whole")
+		d1rewind(nil, "backup", "--output", "pipe").want(t, 1, "the reader closed it before everything was written", "what pipe got is not whole")
 		content()
 		content = reading(t, "pipe", 1)
 		d1rewind(nil, "migrate", "--backup", "pipe").want(t, 1, "backup before the run", "what pipe got is not whole")

@@ -44,7 +44,7 @@ func (o outputs) set(r report.Report, values ...report.Output) (code int) {
 			return r.ExitCode // the others would fail alike
 		}
 		failed := report.Report{Command: o.mode, Public: true, ExitCode: exitFailed,
-			Err: lostOutputs(err, whatWasDone(r), "later steps know nothing of this one: correct that, and do by hand what they would have done")}
+			Err: lostOutputs(err, whatWasDone(r), "fix that, then do by hand what the later steps would have done: they did not get this step's outputs")}
 		o.runner.Print(report.Error(failed, false))
 		o.runner.Annotate(annotations(failed)...)
 		return failed.ExitCode
@@ -52,7 +52,7 @@ func (o outputs) set(r report.Report, values ...report.Output) (code int) {
 	return r.ExitCode
 }
 
-const runAgain = "correct that, then run again: without outputs later steps would not know what was done"
+const runAgain = "fix that, then run again: without outputs later steps would not know what was done"
 
 // lostOutputs is the error of outputs that can't be set.
 func lostOutputs(err error, state, next string) error {

@@ -47,7 +47,7 @@ func TestLostOutputs(t *testing.T) {
 		}
 		s := h.step(byHand, map[string]string{"mode": "restore", "before": "0001_users.sql", "confirm": "shop-db"}, full)
 		s.want(t, 1, "restored to", "the database was restored to", "to go back: gh workflow run d1-restore.yml",
-			"do by hand what they would have done", "::error")
+			"do by hand what the later steps would have done", "::error")
 		if strings.Contains(s.stdout, "run again: without") {
 			t.Error("a restore is not to be run again")
 		}

@@ -101,10 +101,10 @@ func (j *job) guardPullRequest() error {
 		return nil
 	}
 	p := &migration.Problem{Kind: migration.Refused, State: "nothing was contacted or written",
-		Err:  fmt.Errorf("%s writes to a remote database, and this run belongs to a pull request, or may (event %s)", j.command, j.event.Name),
+		Err:  fmt.Errorf("%s writes to a remote database, and this run was or may have been started by a pull request (event %s)", j.command, j.event.Name),
 		Next: "use mode: status here and migrate on push; allow-pull-request: true is for a database that belongs to the pull request"}
 	if j.event.Name == "" {
-		p.Err = fmt.Errorf("%s writes to a remote database, and nothing says what started this run: it may belong to a pull request", j.command)
+		p.Err = fmt.Errorf("%s writes to a remote database, and nothing says what started this run: it may have been a pull request", j.command)
 		p.Next = "let a workflow run it, on a push or by hand: the runner sets GITHUB_EVENT_NAME"
 	}
 	return p

@@ -598,7 +598,7 @@ func TestRemoteBackup(t *testing.T) {
 		c := newCloud(t, sample())
 		c.env["INPUT_MODE"], c.env["INPUT_ENVIRONMENT"], c.env["INPUT_BACKUP"], c.env["GITHUB_WORKSPACE"] = "migrate", "production", "../b.sql", c.dir
 		c.env["INPUT_API-ADDRESS"], c.env["GITHUB_EVENT_NAME"] = c.server.URL, "push"
-		c.run().want(t, 2, "backup ", "lies outside of the workspace")
+		c.run().want(t, 2, "backup ", "is outside of the workspace")
 		if n := len(c.server.Requests()); n > 0 {
 			t.Errorf("%d requests", n)
 		}

@@ -391,7 +391,7 @@ func TestRemoteErrors(t *testing.T) {
 		{"wrongly_confirmed", nil, []string{"restore", "production", "--confirm", "shop", "--timestamp", "2026-11-20T00:00:00Z"}, 3, []string{`confirm is "shop", but the database is "shop-db"`}},
 		{"too_long_ago", nil, []string{"restore", "production", "--confirm", "shop-db", "--timestamp", "2020-01-01T00:00:00Z"}, 2, []string{"30 days (7 on the free plan)"}},
 		{"reset", nil, []string{"reset", "production", "--yes"}, 3, []string{"only a local database can be reset"}},
-		{"backup_without_directory", nil, []string{"backup", "production", "--output", "missing/b.sql"}, 2, []string{"there is no directory missing"}},
+		{"backup_without_directory", nil, []string{"backup", "production", "--output", "missing/b.sql"}, 2, []string{"the directory missing does not exist"}},
 	}
 	for _, tc := range cases {
 		t.Run(tc.name, func(t *testing.T) {
@@ -1156,9 +1156,9 @@ func TestPullRequestsDoNotWrite(t *testing.T) {
 			t.Run(event+"_"+mode, func(t *testing.T) {
 				c := newCloud(t, sample())
 				c.env["INPUT_MODE"], c.env["INPUT_ENVIRONMENT"], c.env["GITHUB_EVENT_NAME"] = mode, "production", event
-				c.run().want(t, 3, "belongs to a pull request", "nothing was contacted")
+				c.run().want(t, 3, "may have been started by a pull request", "nothing was contacted")
 				c.env["GITHUB_ACTIONS"] = "true" // and in a step's "run:"
-				c.run(mode, "production").want(t, 3, "belongs to a pull request", "nothing was contacted")
+				c.run(mode, "production").want(t, 3, "may have been started by a pull request", "nothing was contacted")
 				if n := len(c.server.Requests()); n != 0 {
 					t.Errorf("%d requests", n)
 				}

@@ -6,5 +6,5 @@ package outfile
 func descriptor(string) (number int, ok bool) { return -1, false }
 
 func findDescriptor(name, _ string, _ int) (*File, error) {
-	return nil, &Unsuitable{name, "is no open file of this process"}
+	return nil, &Unsuitable{name, "is not an open file of this process"}
 }

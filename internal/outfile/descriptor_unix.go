@@ -29,7 +29,7 @@ func descriptor(path string) (number int, ok bool) {
 func findDescriptor(name, path string, number int) (*File, error) {
 	info, err := os.Stat(path)
 	if err != nil {
-		return nil, &Unsuitable{name, "is no open file of this process"}
+		return nil, &Unsuitable{name, "is not an open file of this process"}
 	}
 	if info.IsDir() {
 		return nil, &Unsuitable{name, "is a directory"}

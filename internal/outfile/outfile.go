@@ -52,24 +52,24 @@ const maxLinks = 40
 func Find(name string) (*File, error) {
 	bad := func(format string, args ...any) error { return &Unsuitable{name, fmt.Sprintf(format, args...)} }
 	path := name
-	if !filepath.IsAbs(path) { // not filepath.Abs, which would shorten link/../file without looking at the link
+	if !filepath.IsAbs(path) {
 		here, err := os.Getwd()
 		if err != nil {
 			return nil, bad("can't be found: %v", cause(err))
 		}
-		path = here + string(filepath.Separator) + path
+		path = below(here, path)
 	}
 	for from, links := "", 0; links <= maxLinks; links++ {
 		directory, base := filepath.Split(path)
 		folder, err := filepath.EvalSymlinks(directory)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
-			return nil, bad("can't be made: there is no directory %s", shortened(name, path, directory))
+			return nil, bad("can't be created: the directory %s does not exist", shortened(name, path, directory))
 		case err != nil:
-			return nil, bad("can't be made: the directory %s: %v", shortened(name, path, directory), cause(err))
+			return nil, bad("can't be created: the directory %s: %v", shortened(name, path, directory), cause(err))
 		case base == "" || base == "." || base == "..":
 			if info, err := os.Stat(folder); err == nil && !info.IsDir() {
-				return nil, bad("can't be made: %s is no directory", shortened(name, path, directory))
+				return nil, bad("can't be created: %s is not a directory", shortened(name, path, directory))
 			}
 			return nil, bad("is a directory")
 		}
@@ -86,20 +86,31 @@ func Find(name string) (*File, error) {
 			}
 			return inFolder(&File{name: name, path: path, number: -1}, folder)
 		case err != nil:
-			return nil, bad("can't be made: %v", cause(err))
+			return nil, bad("can't be created: %v", cause(err))
 		case info.Mode()&fs.ModeSymlink == 0:
 			return found(name, path, folder, info)
 		}
 		link, err := os.Readlink(path)
 		if err != nil {
-			return nil, bad("can't be made: %v", cause(err))
+			return nil, bad("can't be created: %v", cause(err))
 		}
 		if !filepath.IsAbs(link) {
 			link = folder + string(filepath.Separator) + link
 		}
 		from, path = path, link
 	}
-	return nil, bad("can't be made: the symbolic links go round in a circle")
+	return nil, bad("can't be created: too many levels of symbolic links")
+}
+
+// below is path in the directory here: not filepath.Abs, which would shorten link/../file without
+// looking at the link. On Windows a path may be relative to a drive, which only that knows.
+func below(here, path string) string {
+	if filepath.VolumeName(path) != "" || path != "" && os.IsPathSeparator(path[0]) {
+		if full, err := filepath.Abs(path); err == nil {
+			return full
+		}
+	}
+	return here + string(filepath.Separator) + path
 }
 
 // Stream is an open stream as a File.
@@ -303,9 +314,9 @@ func found(name, path, folder string, info fs.FileInfo) (*File, error) {
 	case mode&fs.ModeSocket != 0:
 		problem = "is a socket, which can't be written as a file"
 	case mode&fs.ModeDevice != 0 && mode&fs.ModeCharDevice == 0:
-		problem = "is a disk, whose content this would destroy"
+		problem = "is a block device, whose content this would destroy"
 	case !mode.IsRegular() && !isStream(mode):
-		problem = "is no file that can be written"
+		problem = "is not a file that can be written"
 	}
 	if problem != "" {
 		return nil, &Unsuitable{name, problem}
@@ -316,7 +327,7 @@ func found(name, path, folder string, info fs.FileInfo) (*File, error) {
 func inFolder(f *File, folder string) (*File, error) {
 	info, err := os.Stat(folder)
 	if err != nil {
-		return nil, &Unsuitable{f.name, fmt.Sprintf("can't be made: the directory %s: %v", folder, cause(err))}
+		return nil, &Unsuitable{f.name, fmt.Sprintf("can't be created: the directory %s: %v", folder, cause(err))}
 	}
 	f.folder = info
 	return f, nil

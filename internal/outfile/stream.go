@@ -44,7 +44,7 @@ func (f *File) through(ctx context.Context, write func(io.Writer) error) error {
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case ReaderGone(out.err):
-		return &WriteError{errors.New("whoever reads it ended before all was written")}
+		return &WriteError{errors.New("the reader closed it before everything was written")}
 	case out.err != nil:
 		return &WriteError{cause(out.err)}
 	}
