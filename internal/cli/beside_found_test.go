@@ -92,6 +92,7 @@ func stateOf(identifier string) []string {
 
 func TestBesideWranglerWhereItFinds(t *testing.T) {
 	wranglertest.Tools(t)
+	const empty = "an empty identifier"
 	program := wranglertest.Program(t)
 	absolute := t.TempDir()
 	one := func(binding string) string { return "{" + dated + `,"d1_databases":[{"binding":"` + binding + `"}]}` }
@@ -137,6 +138,9 @@ func TestBesideWranglerWhereItFinds(t *testing.T) {
 				"here/.wrangler/deploy/config.json": `{"configPath":"../../wrangler.json"}`,
 				"here/there/x":                      ""}, in: "here/there"},
 		{name: "cloudflare.config.ts_beside", files: map[string]string{"wrangler.json": one("DB"), "cloudflare.config.ts": "export default {}"}},
+		{name: "empty_database_id", files: map[string]string{"wrangler.json": "{" + dated + `,"d1_databases":[{"binding":"DB","database_id":""}]}`}, database: empty},
+		{name: "empty_preview_database_id", files: map[string]string{"wrangler.json": "{" + dated +
+			`,"d1_databases":[{"binding":"DB","database_id":"x","preview_database_id":""}]}`}, database: empty},
 		{name: "persist_to_in_a_subfolder", files: map[string]string{"wrangler.json": one("DB"), "src/x": ""}, in: "src",
 			theirs: []string{"--persist-to", "../.wrangler/state"}, ours: []string{"--persist-to", "../.wrangler/state"}},
 	}
@@ -154,8 +158,11 @@ func TestBesideWranglerWhereItFinds(t *testing.T) {
 			}
 			b.meet(writer(t, migrations), "DB", tc.theirs, tc.ours)
 			identifier := tc.database
-			if identifier == "" {
+			switch identifier {
+			case "":
 				identifier = "DB"
+			case empty:
+				identifier = ""
 			}
 			project := root
 			if !filepath.IsAbs(tc.migrations) && tc.migrations != "" {

@@ -109,6 +109,12 @@ func TestWrongOutputs(t *testing.T) {
 		{"in_place_of_a_migrations_directory", nil, "not_yet", false, 2, []string{"is in the migrations directory not_yet"}},
 		{"local_state", nil, ".wrangler/state/v3/x.sql", false, 2, []string{"is in the local state .wrangler/state"}},
 		{"copies_of_the_local_state", nil, ".wrangler/state/d1-rewind/x.sql", false, 2, []string{"is in the local state"}},
+		{"configuration_of_another_project", func(t *testing.T) { must(t, os.Mkdir("other", 0o755)) }, "other/Wrangler.TOML", false, 2, []string{"is a wrangler configuration"}},
+		{"state_of_another_project", func(t *testing.T) { must(t, os.MkdirAll("other/.wrangler/state", 0o755)) }, "other/.wrangler/state/x", false, 2,
+			[]string{"in .wrangler, where wrangler keeps local databases"}},
+		{"migration_of_another_project", func(t *testing.T) {
+			must(t, os.MkdirAll("other/sql", 0o755), os.WriteFile("other/wrangler.json", []byte(`{"d1_databases":[{"binding":"X","migrations_dir":"sql"}]}`), 0o644))
+		}, "other/sql/0002_x.sql", false, 2, []string{"is in the migrations directory other/sql"}},
 		{"directory", nil, "folder", true, 2, []string{"folder is a directory", untouched}},
 		{"here", nil, ".", true, 2, []string{". is a directory"}},
 		{"link_to_a_directory", link("folder"), "out", true, 2, []string{"out is a directory"}},

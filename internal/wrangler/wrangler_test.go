@@ -632,3 +632,38 @@ func FuzzLoad(f *testing.F) {
 		}
 	})
 }
+
+// A key that is empty is there.
+func TestEmptyKeys(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "wrangler.json")
+	if err := os.WriteFile(file, []byte(`{"d1_databases": [{"binding": "A", "database_id": "", "migrations_dir": ""},
+  {"binding": "B", "database_id": "x", "preview_database_id": ""}, {"binding": "C"}]}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, err := wrangler.Load(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, d := range c.Databases {
+		dir, _, err := d.Migrations()
+		if err != nil {
+			t.Error(err)
+		}
+		got = append(got, d.Identifier()+" "+dir)
+	}
+	if diff := cmp.Diff([]string{" .", " migrations", "C migrations"}, got); diff != "" {
+		t.Errorf("identifiers and directories (-want +got):\n%s", diff)
+	}
+	target, err := wrangler.Resolve(c, wrangler.Selection{Environment: "local", Database: "A", DatabaseID: "y"})
+	if err != nil || target.Database.Identifier() != "y" {
+		t.Errorf("with another id: %q, %v", target.Database.Identifier(), err)
+	}
+	for _, environment := range []string{"local", "production"} {
+		target, err := wrangler.Resolve(&wrangler.Config{Path: "wrangler.json"}, wrangler.Selection{Environment: environment, DatabaseID: "y"})
+		if err != nil || target.Database.ID != "y" || target.Database.Identifier() != "y" {
+			t.Errorf("%s, by its id alone: %+v, %v", environment, target, err)
+		}
+	}
+}
