@@ -30,19 +30,7 @@ var modes = []string{"migrate", "status", "restore", "baseline", "backup"}
 // an output that is lost by a mode that writes.
 func runAction(ctx context.Context, p Process) int {
 	runner := github.New(p.Getenv, p.Stdout)
-	given := settings{}
-	for _, o := range options {
-		if !o.flagOnly {
-			if v := runner.Input(o.name); v != "" {
-				given[o.name] = v
-			}
-		}
-	}
-	for _, name := range []string{"api-token", "github-token"} {
-		runner.Mask(given[name])
-		runner.Mask(p.Getenv(lookup(name).env))
-	}
-	mode := cmp.Or(given["mode"], lookup("mode").fallback)
+	given := inputs(runner, p.Getenv)
 	warn := func(err error) {
 		if err != nil {
 			runner.Annotate(github.Annotation{Severity: github.Warning, Title: "d1-rewind", Message: err.Error()})
@@ -58,28 +46,15 @@ func runAction(ctx context.Context, p Process) int {
 	for _, name := range dropped {
 		runner.Print(name + " is ignored in an action, because an earlier step could set it to intercept the token; only the image's certificates are trusted\n")
 	}
-	r := report.Report{Command: mode, Environment: given["environment"]}
-	var (
-		all settings
-		j   *job
-	)
-	all, r.Err = resolve(given, p.Getenv)
+	mode := cmp.Or(given["mode"], lookup("mode").fallback)
+	all, err := resolve(given, p.Getenv)
 	out := outputs{runner: runner, mode: mode, dryRun: all.on("dry-run"), warn: warn}
-	switch {
-	case r.Err != nil:
-	case untrusted != nil:
-		r.Err = untrusted
-	case !slices.Contains(modes, mode):
-		r.Err = &usageError{fmt.Sprintf("mode can't be %q", mode), "it is one of: " + strings.Join(modes, ", ")}
-	case all.on("dry-run") && !lookup("dry-run").appliesTo(mode) && mode != "status":
-		r.Err = &usageError{fmt.Sprintf("there is no dry run of %s", mode), "leave dry-run out; status shows what is applied, and writes nothing"}
-	case all.on("offline") && !lookup("offline").appliesTo(mode):
-		r.Err = &usageError{fmt.Sprintf("offline is no option of %s, which works on the database", mode), "leave it out, or use mode: status"}
-	case lost != nil && out.needed() && mode != "restore": // the way back does not wait for a file
-		r.Err = lostOutputs(lost, "nothing was contacted or written", runAgain)
-	case given["environment"] == "":
-		r.Err = &usageError{"the input environment is missing", "add for example: environment: production"}
-	default:
+	if err = cmp.Or(err, untrusted); err == nil {
+		err = unfit(mode, given, all, out, lost)
+	}
+	r := report.Report{Command: mode, Environment: given["environment"], Err: err}
+	var j *job
+	if err == nil {
 		runner.Group("d1-rewind " + mode + " " + given["environment"])
 		j = &job{p: p, command: mode, given: given.asFlags(), settings: all, event: event, inAction: true, debug: runner.Debug(),
 			progress:   steps(p, all.on("verbose") || runner.Debug(), runner.Print),
@@ -104,20 +79,62 @@ func runAction(ctx context.Context, p Process) int {
 		where = "log"
 	}
 	if j != nil && j.talk != nil { // last, because it may take a while
-		address, problems := j.talk.say(ctx, j, r)
-		if address != "" {
-			r.ExitCode = out.set(r, report.Output{Name: "comment-url", Value: address})
-		}
-		for _, problem := range problems {
-			problem = fmt.Errorf("the report is in the %s; %w", where, problem)
-			if event.NoSecrets { // whose token may not write either, and nobody can help it
-				runner.Print(problem.Error())
-				continue
-			}
-			warn(problem)
-		}
+		r.ExitCode = j.tell(ctx, r, out, where)
 	}
 	return r.ExitCode
+}
+
+// inputs are those of the action that are not empty. Tokens among them are masked.
+func inputs(runner *github.Runner, getenv func(string) string) settings {
+	given := settings{}
+	for _, o := range options {
+		if o.flagOnly {
+			continue
+		}
+		if v := runner.Input(o.name); v != "" {
+			given[o.name] = v
+		}
+	}
+	for _, name := range []string{"api-token", "github-token"} {
+		runner.Mask(given[name])
+		runner.Mask(getenv(lookup(name).env))
+	}
+	return given
+}
+
+// unfit says why a step can't run as it was asked to; nil if it can. lost is why outputs can't be set.
+func unfit(mode string, given, all settings, out outputs, lost error) error {
+	switch {
+	case !slices.Contains(modes, mode):
+		return &usageError{fmt.Sprintf("mode can't be %q", mode), "it is one of: " + strings.Join(modes, ", ")}
+	case all.on("dry-run") && !lookup("dry-run").appliesTo(mode) && mode != "status":
+		return &usageError{fmt.Sprintf("there is no dry run of %s", mode), "leave dry-run out; status shows what is applied, and writes nothing"}
+	case all.on("offline") && !lookup("offline").appliesTo(mode):
+		return &usageError{fmt.Sprintf("offline is no option of %s, which works on the database", mode), "leave it out, or use mode: status"}
+	case lost != nil && out.needed() && mode != "restore": // the way back does not wait for a file
+		return lostOutputs(lost, "nothing was contacted or written", runAgain)
+	case given["environment"] == "":
+		return &usageError{"the input environment is missing", "add for example: environment: production"}
+	}
+	return nil
+}
+
+// tell reports to the pull request and returns the step's exit code; where is the report's other place.
+func (j *job) tell(ctx context.Context, r report.Report, out outputs, where string) (code int) {
+	code = r.ExitCode
+	address, problems := j.talk.say(ctx, j, r)
+	if address != "" {
+		code = out.set(r, report.Output{Name: "comment-url", Value: address})
+	}
+	for _, problem := range problems {
+		problem = fmt.Errorf("the report is in the %s; %w", where, problem)
+		if j.event.NoSecrets { // whose token may not write either, and nobody can help it
+			out.runner.Print(problem.Error())
+			continue
+		}
+		out.warn(problem)
+	}
+	return code
 }
 
 // asInputs words advice for a workflow: what is a flag at a terminal is an input there. Text

@@ -1,7 +1,7 @@
 package cli
 
 import (
-	"fmt"
+	"errors"
 	"strings"
 
 	"github.com/d1-rewind/d1-rewind/internal/github"
@@ -39,6 +39,9 @@ func (o outputs) set(r report.Report, values ...report.Output) (code int) {
 		if err == nil {
 			continue
 		}
+		if _, said := errors.AsType[*lostError](r.Err); said {
+			return r.ExitCode
+		}
 		if !o.needed() || r.ExitCode != exitDone {
 			o.warn(err)
 			return r.ExitCode // the others would fail alike
@@ -54,9 +57,18 @@ func (o outputs) set(r report.Report, values ...report.Output) (code int) {
 
 const runAgain = "fix that, then run again: without outputs later steps would not know what was done"
 
-// lostOutputs is the error of outputs that can't be set.
+// lostError is why outputs can't be set.
+type lostError struct{ error }
+
+func (e *lostError) Error() string {
+	return "the outputs of this step can't be set: " + e.error.Error()
+}
+
+func (e *lostError) Unwrap() error { return e.error }
+
+// lostOutputs is the problem of outputs that can't be set.
 func lostOutputs(err error, state, next string) error {
-	return &migration.Problem{Err: fmt.Errorf("the outputs of this step can't be set: %w", err), State: state,
+	return &migration.Problem{Err: &lostError{err}, State: state,
 		Next: "look at the file that GITHUB_OUTPUT names (its owner, its disk); " + next}
 }
 

@@ -11,7 +11,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 )
 
@@ -362,7 +361,7 @@ func cause(err error) error {
 
 // ReaderGone reports whether a write failed because nobody reads on.
 func ReaderGone(err error) bool {
-	for _, code := range readerGone[runtime.GOOS == "windows"] {
+	for _, code := range readerGone {
 		if errors.Is(err, code) {
 			return true
 		}

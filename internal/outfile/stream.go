@@ -10,14 +10,6 @@ import (
 	"syscall"
 )
 
-// readerGone are the errors of a pipe, or a socket, that nobody reads any more; true is for those of
-// Windows: ERROR_BROKEN_PIPE and ERROR_NO_DATA
-// (https://learn.microsoft.com/windows/win32/debug/system-error-codes--0-499-).
-var readerGone = map[bool][]error{
-	false: {syscall.EPIPE, syscall.ECONNRESET},
-	true:  {syscall.Errno(109), syscall.Errno(232)},
-}
-
 // streamBuffer is how much a stream gets at a time.
 const streamBuffer = 64 << 10
 
