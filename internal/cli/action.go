@@ -222,7 +222,7 @@ func hazardAnnotations(r report.Report, title string) []github.Annotation {
 	return list
 }
 
-// annotationLength is how much of a message somebody reads beside a run; the log has it all.
+// annotationLength is how much of a message someone reads beside a run; the log has it all.
 const annotationLength = 1000
 
 func clip(text string) string {

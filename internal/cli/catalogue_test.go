@@ -575,7 +575,7 @@ func countOnWorkerd(t *testing.T, worker *wranglertest.Worker, binding string) m
 	return numbers
 }
 
-// looked is what is found where somebody reads and writes.
+// looked is what is found where someone reads and writes.
 type looked struct {
 	orphans     int
 	view, table string // D1's words about the first that is broken

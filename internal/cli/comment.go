@@ -146,7 +146,7 @@ func (c *conversation) say(run context.Context, j *job, r report.Report) (addres
 	return address, problems
 }
 
-// untold says why nobody can be told of a run of which somebody should be; nil where somebody can,
+// untold says why nobody can be told of a run of which someone should be; nil where someone can,
 // or nobody has to.
 func (c *conversation) untold(numbers []int, lookup error, subject string, quiet bool, r report.Report) error {
 	pushed := (c.event.Name == "push" || c.event.Name == "workflow_run") && len(c.event.Commits) > 0 && strings.HasPrefix(c.event.Ref, "refs/heads/")

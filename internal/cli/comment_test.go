@@ -818,7 +818,7 @@ func TestWhoseFilesSeeRows(t *testing.T) {
 	}
 }
 
-// Names that somebody chose reach neither the log, nor the summary, nor the comment as more
+// Names that someone chose reach neither the log, nor the summary, nor the comment as more
 // than text.
 func TestUntrustedOnGitHub(t *testing.T) {
 	evil := "0003_`<img src=x>`@octo #1 \"::error::x.sql"

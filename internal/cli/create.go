@@ -68,7 +68,7 @@ func makeDirectories(directory string) (made []string, err error) {
 		switch err := os.Mkdir(missing[i], 0o755); {
 		case err == nil:
 			made = append([]string{missing[i]}, made...)
-		case !errors.Is(err, fs.ErrExist): // somebody else may have been faster
+		case !errors.Is(err, fs.ErrExist): // someone else may have been faster
 			return made, err
 		}
 	}

@@ -169,7 +169,7 @@ func (p *play) rewind(args []string) run {
 	return run{code, stdout.String(), stderr.String()}
 }
 
-// typing is a terminal at which somebody has typed text: it echoes.
+// typing is a terminal at which someone has typed text: it echoes.
 func typing(t *testing.T, text string) *os.File {
 	t.Helper()
 	terminal, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
@@ -253,7 +253,7 @@ func (p *play) wantPrinted() {
 	}
 }
 
-// answers is does with somebody at a terminal.
+// answers is does with someone at a terminal.
 func (p *play) answers(answer, command string, says ...string) {
 	p.t.Helper()
 	p.stdin = answer + "\n"
@@ -396,7 +396,7 @@ func playComingFrom(p *play) {
 	p.does("d1-rewind create posts", "created migrations/0002_posts.sql")
 }
 
-// made makes what somebody else has made in production.
+// made makes what someone else has made in production.
 func (p *play) made(sql ...string) {
 	p.t.Helper()
 	if err := p.ids["production"].Exec(sql...); err != nil {

@@ -57,7 +57,7 @@ type aScenario struct {
 	before  [][]string // the runs that make the state before
 	args    []string   // "{0}" is the bookmark of the first copy, "{1}" of the second …
 	between [][]string // runs that lead from the state before to one where the run may stop
-	wal     bool       // part of the state before is in a write-ahead log that somebody left behind
+	wal     bool       // part of the state before is in a write-ahead log that someone left behind
 	large   bool       // the transaction does not fit SQLite's page cache
 }
 

@@ -485,7 +485,7 @@ func TestOutputInterrupted(t *testing.T) {
 	}
 }
 
-// A file, or a link, that comes up while the backup is written is somebody else's.
+// A file, or a link, that comes up while the backup is written is someone else's.
 func TestOutputComesUpMeanwhile(t *testing.T) {
 	cases := []struct {
 		name  string
@@ -629,7 +629,7 @@ func TestOutputIsStandardOutput(t *testing.T) {
 		r.json(t)
 	}
 	if r := d1rewind(nil, "backup", "nowhere", "--output", "-", "--format", "markdown"); r.code != 2 ||
-		r.stdout != "" { // which goes into somebody's dump
+		r.stdout != "" { // which goes into someone's dump
 		t.Errorf("exit code %d, standard output:\n%s", r.code, r.stdout)
 	}
 	d1rewind(nil, "backup", "--output", "./-").want(t, 0, "backed up to ./-")

@@ -230,7 +230,7 @@ func TestRequests(t *testing.T) {
 		before  func(*cloud)
 		command string
 		pending int
-		waves   []int // 6 requests in 3 waves at most, but for the first run on tables that somebody else made
+		waves   []int // 6 requests in 3 waves at most, but for the first run on tables that someone else made
 	}{
 		{"status_first_time", nil, "status", 2, []int{4, 1}},
 		{"status_nothing_pending", func(c *cloud) { c.run("migrate", "production") }, "status", 2, []int{4}},
@@ -638,7 +638,7 @@ func TestDoorsOfOthers(t *testing.T) {
 	}
 }
 
-// TestRivals lets somebody else apply migrations between the reading and the write.
+// TestRivals lets someone else apply migrations between the reading and the write.
 func TestRivals(t *testing.T) {
 	wrangler := func(c *cloud, names ...string) {
 		sql := []string{"CREATE TABLE IF NOT EXISTS d1_migrations(id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT UNIQUE, applied_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP NOT NULL)"}

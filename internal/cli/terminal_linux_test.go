@@ -56,7 +56,7 @@ func (w *watched) Write(p []byte) (int, error) {
 // interrupt is what Ctrl-C types.
 const interrupt = "\x03"
 
-// answered runs the program at a terminal where somebody answers its question.
+// answered runs the program at a terminal where someone answers its question.
 func (c *cloud) answered(question, answer string, args ...string) run {
 	c.t.Helper()
 	person, program := openTerminal(c.t)

@@ -262,7 +262,7 @@ func TestNight(t *testing.T) {
 		t.Errorf("the comment says %q, the output %q", undo, restored.Outputs["undo-command"])
 	}
 
-	// Somebody regrets it, and then regrets that.
+	// Someone regrets it, and then regrets that.
 	again := m.want(m.paste(undo), "restore", githubtest.Success)
 	if rows := m.ids["production"].Rows("SELECT name FROM users"); len(rows) != 0 {
 		t.Errorf("after the undo production has %q", rows)
@@ -377,7 +377,7 @@ touch "$TOOLS/was-run"
 	}
 }
 
-// Restoring by itself discards what was written since, so that somebody has to want it.
+// Restoring by itself discards what was written since, so that someone has to want it.
 func TestRestoresByItselfOnlyIfWanted(t *testing.T) {
 	for wanted, count := range map[string]string{"": "0", "true": "1"} {
 		t.Run("wanted_"+wanted, func(t *testing.T) {

@@ -348,7 +348,7 @@ func (b beside) writing(t *testing.T, sql string) (code int, output string, writ
 }
 
 // TestBesideBatches runs the batches of two runs on the real workerd. A batch that is sent once more,
-// or after somebody's restore, is refused as a whole by its first condition.
+// or after someone's restore, is refused as a whole by its first condition.
 func TestBesideBatches(t *testing.T) {
 	wranglertest.Tools(t)
 	c := newCloud(t, sample())

@@ -20,7 +20,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// clock is a time that passes only while somebody sleeps.
+// clock is a time that passes only while someone sleeps.
 type clock struct {
 	mutex sync.Mutex
 	now   time.Time
@@ -306,7 +306,7 @@ func TestInterruptedInit(t *testing.T) {
 	}
 }
 
-// torn is an environment in which somebody commits between the readings of journal and
+// torn is an environment in which someone commits between the readings of journal and
 // ledger that follow a write.
 type torn struct {
 	migration.Environment

@@ -97,7 +97,7 @@ func (e *Error) passes() bool {
 func resettable(message string) bool {
 	for _, words := range []string{"Network connection lost", "caused object to be reset", "reset because its code was updated",
 		"Cannot resolve D1 DB due to transient issue", "D1 DB is overloaded",
-		"Currently processing a long-running"} { // an export or import of somebody else
+		"Currently processing a long-running"} { // an export or import of someone else
 		if strings.Contains(message, words) {
 			return true
 		}
@@ -119,7 +119,7 @@ func (e *Error) statement() *migration.StatementError {
 }
 
 // untouched tells whether the request certainly changed nothing: it was not sent, or the
-// API itself turned it away at the door. A page of somebody in between proves nothing.
+// API itself turned it away at the door. A page of someone in between proves nothing.
 func (e *Error) untouched() bool {
 	switch e.Code {
 	case codeNoDatabase, codeNoAccount, codeAuthentication, codeNoCredentials, codeTokenInvalid, codeHeaders:

@@ -114,7 +114,7 @@ type schedule struct {
 	journal  bool
 
 	runs       int
-	rewound    bool // somebody has taken the database back, so that what was applied may not be so any more
+	rewound    bool // someone has taken the database back, so that what was applied may not be so any more
 	late       bool // a request took effect after its run ended: what the run said may be outdated
 	injected   int
 	violations []string

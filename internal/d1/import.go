@@ -150,7 +150,7 @@ func (d *Database) importBatch(ctx context.Context, batch migration.Batch) error
 	if err := d.followImport(ctx, begun); err != nil {
 		return err
 	}
-	// A poll names no import: it may have been somebody else's that is complete.
+	// A poll names no import: it may have been someone else's that is complete.
 	return &migration.ApplyError{Err: errors.New("the service says that an import is complete")}
 }
 

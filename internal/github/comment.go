@@ -40,7 +40,7 @@ type written struct {
 	login   string
 	run     RunID
 	essence string
-	touched bool // somebody has edited it
+	touched bool // someone has edited it
 }
 
 // Say makes text the one comment of its subject on a pull request, and returns the
@@ -96,7 +96,7 @@ func (r *Repository) Say(ctx context.Context, number int, c Comment) (url string
 		}
 		return made.GetHTMLURL(), 0, nil
 	}
-	return fail(cmp.Or(last, errors.New("somebody keeps deleting it")))
+	return fail(cmp.Or(last, errors.New("someone keeps deleting it")))
 }
 
 // update writes c into the newest of the comments on its subject and removes the others.

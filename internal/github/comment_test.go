@@ -110,12 +110,12 @@ func TestSay(t *testing.T) {
 	rerun := comment("staging", "run 1, started again", 1)
 	rerun.Run.Attempt = 2
 	if say(t, r, rerun); bodies(s, 7)[130] != rerun.Text {
-		t.Errorf("somebody started run 1 again, and its comment is %q", bodies(s, 7)[130])
+		t.Errorf("someone started run 1 again, and its comment is %q", bodies(s, 7)[130])
 	}
 	if _, newer := say(t, r, comment("staging", "older than run 2", 1)); newer != 2 {
 		t.Error("a run that was started again made room for older ones")
 	}
-	s.Change(func() { s.Comments = nil }) // somebody deletes all of them
+	s.Change(func() { s.Comments = nil }) // someone deletes all of them
 	say(t, r, comment("staging", "2 pending", 4))
 	if diff := cmp.Diff([]string{"2 pending"}, bodies(s, 7)); diff != "" {
 		t.Errorf("after a deletion (-want +got):\n%s", diff)
@@ -151,7 +151,7 @@ func TestSayTrustsItsOwnAuthor(t *testing.T) {
 	s.Change(func() { s.Comments[5].Body = strings.Replace(s.Comments[5].Body, "ada's third", "all fine", 1) })
 	say(t, shop(t, s, githubtest.PersonToken), comment("staging", "ada's third", 6))
 	if got := bodies(s, 7)[5]; got != "ada's third" {
-		t.Errorf("what somebody wrote into it stays: %q", got)
+		t.Errorf("what someone wrote into it stays: %q", got)
 	}
 	// Another bot's comment is not ours to remove, whatever we take it for.
 	echo := s.Add(7, githubtest.Identity{Login: "echo[bot]", Type: "Bot"}, s.On(7)[4].Body)
@@ -460,7 +460,7 @@ func TestMergedInPart(t *testing.T) {
 	}
 }
 
-// An edit survives a gateway that fails, and a comment that somebody deletes at the same moment.
+// An edit survives a gateway that fails, and a comment that someone deletes at the same moment.
 func TestSayEdits(t *testing.T) {
 	t.Parallel()
 	s := hub(t)

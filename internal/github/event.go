@@ -35,7 +35,7 @@ type Event struct {
 // RunID is none.
 type RunID struct{ ID, Attempt int64 }
 
-// less tells whether r was started before other. Somebody starts a run again after having
+// less tells whether r was started before other. Someone starts a run again after having
 // seen what came of it and of others, so that a second attempt is older than none.
 func (r RunID) less(other RunID) bool {
 	if r.ID == other.ID {

@@ -156,7 +156,7 @@ func TestDependabot(t *testing.T) {
 		}
 		r, _ = runner(t, map[string]string{"GITHUB_EVENT_NAME": event, "GITHUB_ACTOR": "dependabot"}) // who may be called so
 		if r.Event().NoSecrets {
-			t.Errorf("%s of somebody else has none", event)
+			t.Errorf("%s of someone else has none", event)
 		}
 	}
 }

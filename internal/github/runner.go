@@ -87,7 +87,7 @@ func (q quiet) Write(p []byte) (int, error) {
 // https://docs.github.com/actions/reference/metadata-syntax-for-github-actions#inputs
 func (r *Runner) Input(name string) string { return strings.TrimSpace(r.action.GetInput(name)) }
 
-// Debug reports whether somebody asked the runner for debug logging (RUNNER_DEBUG).
+// Debug reports whether someone asked the runner for debug logging (RUNNER_DEBUG).
 // https://docs.github.com/actions/reference/workflows-and-actions/variables
 func (r *Runner) Debug() bool { return r.getenv("RUNNER_DEBUG") == "1" }
 

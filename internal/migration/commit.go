@@ -54,7 +54,7 @@ func (e *Engine) apply(ctx context.Context, result *Result, plan []Migration, pl
 	return nil
 }
 
-// undisturbed looks, behind a bookmark that was read in the middle of a run, whether somebody
+// undisturbed looks, behind a bookmark that was read in the middle of a run, whether someone
 // else wrote before it was: the write would not be refused for that, and the plan be an old one.
 // A remote environment can't compare bookmarks anyway.
 func (e *Engine) undisturbed(ctx context.Context, result *Result) error {

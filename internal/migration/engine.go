@@ -70,7 +70,7 @@ type MigrateOptions struct {
 	Backup       func(context.Context) error // taken before anything is applied, may be nil
 }
 
-// attempts bounds how often a run is planned anew because somebody else wrote meanwhile.
+// attempts bounds how often a run is planned anew because someone else wrote meanwhile.
 const attempts = 5
 
 // freshness is how long a bookmark counts as that of the moment before the write.
@@ -129,7 +129,7 @@ func (e *Engine) Migrate(ctx context.Context, o MigrateOptions) (result Result, 
 		}
 		err = e.apply(ctx, &result, plan, planned, o)
 		if errors.Is(err, ErrMoved) || errors.Is(err, errRival) {
-			e.progress("somebody else wrote to the database meanwhile: comparing again")
+			e.progress("someone else wrote to the database meanwhile: comparing again")
 			continue
 		}
 		if err != nil {
@@ -206,7 +206,7 @@ func (e *Engine) Status(ctx context.Context, o StatusOptions) (Result, error) {
 		}
 		return result, nil
 	}
-	return Result{}.Settle(&Problem{Err: ErrMoved, Next: "somebody keeps applying migrations: look again in a moment"})
+	return Result{}.Settle(&Problem{Err: ErrMoved, Next: "someone keeps applying migrations: look again in a moment"})
 }
 
 // Offline does what Status can do without the database: it reads the files and, unless fresh
@@ -287,7 +287,7 @@ func (e *Engine) past(ctx context.Context, result *Result) (recorded, error) {
 	}()
 	reads, ctx := errgroup.WithContext(whole)
 	if _, local := e.Environment.(Replacer); local {
-		// The bookmark first, and nothing beside it: what somebody writes after it was read is found
+		// The bookmark first, and nothing beside it: what someone writes after it was read is found
 		// out by the comparison with it, what is read before it would not be.
 		reads.SetLimit(1)
 	}
@@ -467,7 +467,7 @@ func (e *Engine) guard(result *Result) error {
 	return nil
 }
 
-// errRival means that the ledger had the row already: somebody else applied it.
+// errRival means that the ledger had the row already: someone else applied it.
 var errRival = errors.New("another run applied the migration meanwhile")
 
 // belong finds out, once, which pull request the run belongs to.

@@ -403,7 +403,7 @@ func TestRestore(t *testing.T) {
 	})
 }
 
-// rival is a local database to which somebody writes right before or after its bookmark is read.
+// rival is a local database to which someone writes right before or after its bookmark is read.
 type rival struct {
 	*sqlite.Database
 	before, after func()

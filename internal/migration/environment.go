@@ -116,7 +116,7 @@ type ApplyError struct {
 func (e *ApplyError) Error() string { return e.Err.Error() }
 func (e *ApplyError) Unwrap() error { return e.Err }
 
-// ErrMoved is returned by Environment.Apply when somebody else wrote to the database
+// ErrMoved is returned by Environment.Apply when someone else wrote to the database
 // between planning and applying. Nothing was written.
 var ErrMoved = errors.New("the database changed while the run was being prepared")
 

@@ -56,7 +56,7 @@ func (e *Engine) Restore(ctx context.Context, o RestoreOptions) (Result, error) 
 		}
 	}
 	if o.Confirm != nil || o.RollbackWorker || e.Now().Sub(result.bookmarkAt) > freshness {
-		if before, err = e.past(ctx, &result); err != nil { // somebody may have written meanwhile
+		if before, err = e.past(ctx, &result); err != nil { // someone may have written meanwhile
 			return result.Settle(err)
 		}
 		undoes = before.undoneBy(result.Target, o.Timestamp)

@@ -65,7 +65,7 @@ type copier struct {
 	limit    int64
 	progress func(string)
 	result   copyResult
-	moved    bool  // the bookmark did, so somebody wrote
+	moved    bool  // the bookmark did, so someone wrote
 	bytes    int64 // of the values so far
 	written  int64 // rows, as far as progress is concerned
 	expected int64
@@ -243,7 +243,7 @@ func differing(tables []*copyTable) (list []*copyTable) {
 	return list
 }
 
-// again copies a second time, after somebody wrote, the tables in which that can be seen.
+// again copies a second time, after someone wrote, the tables in which that can be seen.
 func (c *copier) again(ctx context.Context, tables, again []*copyTable) error {
 	first := map[*copyTable]copySize{}
 	for _, t := range tables {

@@ -25,7 +25,7 @@ func (t *trial) settle() {
 				counts[sql] = now
 			}
 		}
-		// One row is put back by any other: there have to be rows that somebody kept.
+		// One row is put back by any other: there have to be rows that someone kept.
 		kept := t.facts.complete || t.refilled[fold(one.table)]
 		if err == nil && now >= one.before && one.before > 0 && kept {
 			one.hazard.Severity = migration.SeverityInfo
@@ -197,7 +197,7 @@ func canonical(sql string) string {
 	return text
 }
 
-// belongings are the indexes and triggers that somebody wrote.
+// belongings are the indexes and triggers that someone wrote.
 func (t *trial) belongings() ([]migration.Object, error) {
 	rows, err := t.look.Query("SELECT type, name, tbl_name, sql FROM sqlite_schema WHERE type IN ('index', 'trigger') AND sql IS NOT NULL")
 	var objects []migration.Object

@@ -182,7 +182,7 @@ func poisoned(name func(int) string) migration.Result {
 	return result
 }
 
-// However much there is to say, the comment fits, and what somebody needs at night is in it.
+// However much there is to say, the comment fits, and what someone needs at night is in it.
 func TestCommentFits(t *testing.T) {
 	t.Parallel()
 	all := comments()

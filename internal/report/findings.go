@@ -54,7 +54,7 @@ func (r Report) shownHazards() []migration.Hazard {
 	return slices.DeleteFunc(r.Hazards(), func(h migration.Hazard) bool { return h.Code == migration.CodeRefused && r.IsError(h) })
 }
 
-// weight orders hazards as somebody wants to read them.
+// weight orders hazards as someone wants to read them.
 func weight(h migration.Hazard) int {
 	switch {
 	case h.Severity == migration.SeverityInfo:

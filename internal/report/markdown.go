@@ -493,7 +493,7 @@ func (r Report) wayBack() string {
 }
 
 // lastWayBack is the way back from the newest run that the journal knows: after a later
-// status, or a run that had nothing to do, it is still what somebody looks for at night.
+// status, or a run that had nothing to do, it is still what someone looks for at night.
 func (r Report) lastWayBack() string {
 	if !r.offersLast() {
 		return ""

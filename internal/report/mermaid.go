@@ -19,7 +19,7 @@ const (
 )
 
 // Mermaid draws entities as an entity-relationship diagram; "" if there are none, or more than
-// somebody could read. Any name is drawn and can't become part of the diagram's language.
+// someone could read. Any name is drawn and can't become part of the diagram's language.
 //
 // It is written in what Mermaid 10 and later understand, because nothing says which version
 // GitHub uses, and an enterprise server has an older one. So what is added, removed or changed

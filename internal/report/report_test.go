@@ -131,7 +131,7 @@ func rehearsed(rows string) migration.Rehearsal {
 		Estimate: &migration.Estimate{Seconds: 45.2, Limit: 30, Assumption: "1 real row stands for 1,200"}, Picture: pictured}
 }
 
-// different is a database that somebody has changed by hand.
+// different is a database that someone has changed by hand.
 func different(n int) migration.Drift {
 	d := migration.Drift{State: "true", Cosmetic: []migration.Change{{Kind: "view", Name: "v", What: "changed"}}}
 	for i := range n {

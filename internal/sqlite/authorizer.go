@@ -14,7 +14,7 @@ type authorizer struct {
 	transaction bool // whether the last statement tried to control the transaction
 	like        bool // whether a statement defined LIKE anew
 	watched     bool
-	events      []Event // of the last statement, where somebody watches
+	events      []Event // of the last statement, where someone watches
 }
 
 func (a *authorizer) authorize(action sqlite3.AuthorizerActionCode, third, fourth, schema, inner string) sqlite3.AuthorizerReturnCode {

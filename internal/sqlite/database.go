@@ -102,7 +102,7 @@ func fileExists(path string) bool {
 
 // reading calls f with a connection that leaves no trace on disk: no file is created and
 // no checkpoint made. Without a write-ahead log nobody has the database open, and it can
-// be read as an immutable file; should somebody start to write meanwhile, f is repeated.
+// be read as an immutable file; should someone start to write meanwhile, f is repeated.
 func (d *Database) reading(ctx context.Context, f func(conn) error) error {
 	ok, err := d.exists()
 	if err != nil {
@@ -133,7 +133,7 @@ func (d *Database) reading(ctx context.Context, f func(conn) error) error {
 			return d.problem(err)
 		}
 	}
-	return &migration.Problem{Err: fmt.Errorf("local database %s: somebody keeps writing to it while it is read", d.display),
+	return &migration.Problem{Err: fmt.Errorf("local database %s: someone keeps writing to it while it is read", d.display),
 		State: "nothing was written by this run", Next: "let the other process finish (wrangler dev, another d1-rewind), then run again"}
 }
 
@@ -169,7 +169,7 @@ func copyFile(to, from string) error {
 	return errors.Join(err, out.Close())
 }
 
-// stamp changes when somebody writes to the main file.
+// stamp changes when someone writes to the main file.
 func (d *Database) stamp() string {
 	info, err := os.Stat(d.path)
 	if err != nil {
@@ -367,7 +367,7 @@ func (d *Database) keep(ctx context.Context, c conn, planned migration.Bookmark)
 	return version, c.unmoved(version)
 }
 
-// unmoved returns migration.ErrMoved if somebody else wrote since c had the data_version.
+// unmoved returns migration.ErrMoved if someone else wrote since c had the data_version.
 func (c conn) unmoved(version any) error {
 	now, err := c.value("PRAGMA data_version")
 	if err == nil && now != version {

@@ -275,7 +275,7 @@ func (d *Database) Copy(ctx context.Context, limit int64) (m *Scratch, size int6
 	var failed error
 	err = d.reading(ctx, func(c conn) error {
 		failed = nil
-		if m != nil { // somebody wrote meanwhile, and it is done once more
+		if m != nil { // someone wrote meanwhile, and it is done once more
 			if err := m.Close(); err != nil {
 				return err
 			}

@@ -144,7 +144,7 @@ func (s *Server) Unknown() (unknown []string) {
 	return unknown
 }
 
-// Add puts a comment on a pull request as somebody else would.
+// Add puts a comment on a pull request as someone else would.
 func (s *Server) Add(pull int, by Identity, body string) (id int64) {
 	s.Change(func() { id = s.add(pull, by, body).ID })
 	return id
