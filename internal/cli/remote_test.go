@@ -777,6 +777,87 @@ func TestMigrateBeforeTheHold(t *testing.T) {
 	c.run("status", "production").want(t, 3, "a restore undid 0003_names.sql")
 }
 
+// TestMigrateBeforeTheHoldIsRead is the same, before the restored database is read for the first time.
+func TestMigrateBeforeTheHoldIsRead(t *testing.T) {
+	files := sample()
+	files["migrations/0003_names.sql"] = "CREATE INDEX names ON users(name);"
+	c := newCloud(t, files)
+	c.run("migrate", "production", "--to", "0001_users.sql").want(t, 0)
+	second := c.run("migrate", "production", "--format", "json")
+	to, _ := second.json(t)["bookmark"].(string)
+	restored := false
+	c.server.Set(func() {
+		c.server.Gate = func(r d1test.Request) {
+			switch {
+			case strings.HasSuffix(r.Path, "/time_travel/restore"):
+				restored = true
+			case restored:
+				c.server.Set(func() { c.server.Gate = nil })
+				c.run("migrate", "production", "--to", "0002_orders.sql").want(t, 0, "applied 1 migration")
+			}
+		}
+	})
+	c.run("restore", "production", "--bookmark", to, "--confirm", "shop-db").want(t, 1, "another run has applied 0002_orders.sql again")
+	c.run("status", "production").want(t, 3, "a restore undid 0003_names.sql")
+}
+
+// TestHoldWithoutALedger restores to before the ledger; wrangler makes a new one before the hold is written.
+func TestHoldWithoutALedger(t *testing.T) {
+	c := newCloud(t, sample())
+	first := c.run("migrate", "production", "--format", "json")
+	first.want(t, 0)
+	to, _ := first.json(t)["bookmark"].(string)
+	c.onceAt("/query", func() {
+		if err := c.database.Exec("CREATE TABLE d1_migrations(id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT UNIQUE, applied_at TEXT)",
+			"CREATE TABLE users(id INTEGER PRIMARY KEY, name TEXT NOT NULL)", "INSERT INTO d1_migrations(name) VALUES ('0001_users.sql')"); err != nil {
+			t.Error(err)
+		}
+	})
+	c.run("restore", "production", "--bookmark", to, "--confirm", "shop-db").want(t, 1, "another run has applied 0001_users.sql again")
+	c.run("status", "production").want(t, 3, "a restore undid 0002_orders.sql")
+}
+
+// TestBeforeTheJournal goes back to before ledger and journal while a run is about to write.
+func TestBeforeTheJournal(t *testing.T) {
+	c := newCloud(t, sample())
+	first := c.run("migrate", "production", "--to", "0001_users.sql", "--format", "json")
+	to, _ := first.json(t)["bookmark"].(string)
+	c.onceAt("/query", func() { c.timeTravel(to) })
+	c.run("migrate", "production").want(t, 0, "applied 2 migrations")
+	c.wantRows(ledger, "0001_users.sql", "0002_orders.sql")
+}
+
+// TestJournalThatCannotBeRead: a restore has to work all the same, and to hold.
+func TestJournalThatCannotBeRead(t *testing.T) {
+	c := newCloud(t, sample())
+	c.run("migrate", "production", "--to", "0001_users.sql").want(t, 0)
+	if err := c.database.Exec("INSERT INTO d1_rewind_journal (run, kind, at, migrations, bookmark) VALUES ('x', 'migrate', '', 'no JSON', '')"); err != nil {
+		t.Fatal(err)
+	}
+	to, _ := c.run("info", "production", "--format", "json").json(t)["bookmark"].(string)
+	if err := c.database.Exec("INSERT INTO d1_migrations(name) VALUES ('0002_orders.sql')"); err != nil {
+		t.Fatal(err)
+	}
+	c.run("restore", "production", "--bookmark", to, "--confirm", "shop-db").want(t, 0, "held from now on, until a file changes or --release-hold: 0002_orders.sql")
+}
+
+// TestReleaseOfAnotherHold: who releases a hold has not seen the one of a restore meanwhile.
+func TestReleaseOfAnotherHold(t *testing.T) {
+	files := sample()
+	files["migrations/0003_names.sql"] = "CREATE INDEX names ON users(name);"
+	c := newCloud(t, files)
+	bookmark := func(r run) string { to, _ := r.json(t)["bookmark"].(string); return to }
+	c.run("migrate", "production", "--to", "0001_users.sql").want(t, 0)
+	second := bookmark(c.run("migrate", "production", "--to", "0002_orders.sql", "--format", "json"))
+	third := bookmark(c.run("migrate", "production", "--format", "json"))
+	c.run("restore", "production", "--bookmark", third, "--confirm", "shop-db").want(t, 0)
+	c.onceAt("/query", func() {
+		c.run("restore", "production", "--bookmark", second, "--confirm", "shop-db").want(t, 0)
+	})
+	c.run("migrate", "production", "--release-hold").want(t, 3, "a restore undid 0002_orders.sql, 0003_names.sql")
+	c.wantRows(ledger, "0001_users.sql")
+}
+
 // TestFirstJournal plans a run on a database without a journal, and lets another run write the first row.
 func TestFirstJournal(t *testing.T) {
 	c := newCloud(t, sample())

@@ -208,7 +208,7 @@ func (e *Engine) outcome(ctx context.Context, cause error, batch Batch, group []
 	switch {
 	case ours && present == len(group):
 		return false, nil
-	case present == 0 && !ours && isRefused && refused.moved(batch):
+	case present == 0 && !ours && isRefused && refused.moved(batch, e.Table):
 		result.Rival = true
 		return false, errRival
 	case present == 0 && !ours && isUnclear && unclear.Pending:
@@ -244,7 +244,7 @@ func afterwards(ctx context.Context) (context.Context, context.CancelFunc) {
 // was planned: the ledger's UNIQUE name has the migration already, or see moved. Where the
 // database did not say which statement it was, its words have to do.
 func (e *StatementError) byRival(batch Batch, table string) bool {
-	if e.moved(batch) {
+	if e.moved(batch, table) {
 		return true
 	}
 	if e.Index < 0 { // SQLite names the table as it was created, in whatever letters
@@ -257,12 +257,13 @@ func (e *StatementError) byRival(batch Batch, table string) bool {
 	return s.Migration == "" && len(s.Args) == 1 && strings.HasPrefix(s.SQL, "INSERT")
 }
 
-// moved reports whether the batch was refused because ledger or journal are not as planned.
-func (e *StatementError) moved(batch Batch) bool {
+// moved reports whether the batch was refused because ledger or journal are not as planned, or not
+// there any more.
+func (e *StatementError) moved(batch Batch, table string) bool {
 	if e.Index >= 0 {
 		return e.Index < len(batch.Statements) && batch.Statements[e.Index].Unchanged
 	}
-	return strings.Contains(e.Text, movedMark)
+	return strings.Contains(e.Text, movedMark) || missingTable(e, JournalTable) || missingTable(e, table)
 }
 
 func (e *Engine) stateAfter(result *Result) string {

@@ -83,12 +83,18 @@ func (e *Engine) Migrate(ctx context.Context, o MigrateOptions) (result Result, 
 	result = Result{Status: Failure, DryRun: o.DryRun}
 	defer func() { result.Elapsed = e.Now().Sub(start) }()
 	backup := o.Backup
-	for range attempts {
+	var released []string // what was held when the run began
+	for attempt := range attempts {
 		plan, err := e.plan(ctx, &result, o)
 		result.NotRun = plan
 		if err != nil {
 			return result.Settle(err)
 		}
+		held := result.Comparison.Held
+		if o.ReleaseHold && attempt > 0 && slices.ContainsFunc(held, func(name string) bool { return !slices.Contains(released, name) }) {
+			return result.Settle(e.heldProblem(held)) // by a restore that nobody knew of who asked for the release
+		}
+		released = held
 		if len(plan) == 0 {
 			if err := e.guard(&result); err != nil {
 				return result.Settle(err)

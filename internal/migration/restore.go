@@ -259,9 +259,13 @@ func (a *appliedAgain) Error() string {
 // read. It does so also when the run is cancelled meanwhile.
 func (e *Engine) hold(ctx context.Context, result *Result, before recorded) error {
 	ctx = context.WithoutCancel(ctx)
-	var undone []File
+	var undone []File // by the first look
 	for range attempts {
-		err := e.holdOnce(ctx, result, before)
+		after, err := readRecorded(ctx, e.Environment, e.Table, false)
+		if err != nil {
+			return err
+		}
+		err = e.holdOnce(ctx, result, before, after)
 		if undone == nil {
 			undone = result.Undone
 		}
@@ -269,16 +273,10 @@ func (e *Engine) hold(ctx context.Context, result *Result, before recorded) erro
 			result.Rival = false // it is told by name
 			continue
 		}
-		if err != nil {
+		if _, alone := e.Environment.(Draft); alone || err != nil {
 			return err
 		}
-		var again []string
-		for _, f := range undone {
-			if !slices.ContainsFunc(result.Undone, func(u File) bool { return u.Name == f.Name }) {
-				again = append(again, f.Name)
-			}
-		}
-		if len(again) > 0 {
+		if again := redoneSince(result.Bookmark, before, after, undone); len(again) > 0 {
 			return &appliedAgain{again}
 		}
 		return nil
@@ -286,11 +284,25 @@ func (e *Engine) hold(ctx context.Context, result *Result, before recorded) erro
 	return ErrMoved
 }
 
-func (e *Engine) holdOnce(ctx context.Context, result *Result, before recorded) error {
-	after, err := readRecorded(ctx, e.Environment, e.Table, false)
-	if err != nil {
-		return err
+// redoneSince are the migrations that a restore has undone and someone else has applied since: those that
+// were seen as undone before, and those of a run that is gone which no run from before the bookmark
+// has applied. Bookmarks of one database sort by time.
+func redoneSince(bookmark Bookmark, before, after recorded, undone []File) (names []string) {
+	has := func(e Entry, name string) bool {
+		return e.Kind != "restore" && slices.ContainsFunc(e.Migrations, func(f File) bool { return f.Name == name })
 	}
+	for _, row := range after.ledger {
+		seen := slices.ContainsFunc(undone, func(f File) bool { return f.Name == row.name })
+		gone := slices.ContainsFunc(before.journal, func(e Entry) bool { return !after.has(e.Run) && has(e, row.name) })
+		kept := slices.ContainsFunc(after.journal, func(e Entry) bool { return e.Bookmark <= bookmark && has(e, row.name) })
+		if seen || gone && !kept && before.applied(row.name) {
+			names = append(names, row.name)
+		}
+	}
+	return names
+}
+
+func (e *Engine) holdOnce(ctx context.Context, result *Result, before, after recorded) error {
 	files, haveFiles := e.compare(result, before)
 	held := before.held()
 	if haveFiles && result.Comparison.HoldEnded != "" {
@@ -301,7 +313,7 @@ func (e *Engine) holdOnce(ctx context.Context, result *Result, before recorded) 
 	result.UndoneRuns = slices.DeleteFunc(slices.Clone(before.journal), func(j Entry) bool { return after.has(j.Run) })
 	asRead := after.planned()
 	if !after.hasLedger {
-		asRead.rows = -1
+		asRead.rows = noLedger
 	}
 	result.Redone = nil
 	for _, row := range after.ledger {

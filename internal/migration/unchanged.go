@@ -10,11 +10,13 @@ import (
 // still are: a restore, by whatever means, takes rows away that the plan counts on, and no UNIQUE
 // name notices that.
 type expected struct {
-	rows    int             // of the ledger; -1 for any number
+	rows    int             // of the ledger; -1 for any number, noLedger where there is no such table
 	last    string          // a name that the ledger has, its last; "" for any
 	journal expectedJournal // what the journal is
 	run     string          // of its newest row, for journalEnds
 }
+
+const noLedger = -2
 
 type expectedJournal int
 
@@ -27,6 +29,9 @@ const (
 
 // planned is what a plan made from r counts on.
 func (r recorded) planned() expected {
+	if r.unsound != nil { // what was read of it is not all that there is
+		return expected{rows: -1}
+	}
 	e := expected{rows: len(r.ledger), journal: journalAbsent}
 	if e.rows > 0 {
 		e.last = r.ledger[e.rows-1].name
@@ -52,6 +57,9 @@ func (e expected) unchanged(table string) BatchStatement {
 	)
 	add := func(condition string, values ...any) {
 		conditions, args = append(conditions, condition), append(args, values...)
+	}
+	if e.rows == noLedger {
+		add("NOT EXISTS (SELECT 1 FROM sqlite_schema WHERE lower(name) = lower(?))", table)
 	}
 	if e.rows >= 0 {
 		add("(SELECT count(*) FROM "+quoteName(table)+") = CAST(? AS INTEGER)", fmt.Sprint(e.rows))
