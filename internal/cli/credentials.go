@@ -67,17 +67,15 @@ func (j *job) account(file wrangler.Credentials, token string) (string, error) {
 	beside := accountSource{file.AccountID, shown(file.File)}
 	other := accountSource{file.OtherAccount, shown(file.OtherFile)}
 	configured := accountSource{j.target.AccountID, "account_id in " + j.configFile}
-	for _, source := range []accountSource{given, beside, other, configured} {
-		if err := source.check(token); err != nil {
-			return "", err
-		}
-	}
 	switch {
 	case given.id != "" && (j.given["account-id"] != "" || beside.id == ""):
-		return given.id, nil
+		return given.id, given.check(token)
 	case beside.id == "" && configured.id != "":
-		return configured.id, nil
+		return configured.id, configured.check(token)
 	case beside.id == "" && other.id != "":
+		if err := other.check(token); err != nil {
+			return "", err
+		}
 		return "", &usageError{fmt.Sprintf("the token is in %s and the account id in %s, but both must be in one file", shown(file.File), other.where),
 			fmt.Sprintf("write %s into %s, or pass --account-id %s", wrangler.AccountVariable, shown(file.File), other.id)}
 	case beside.id == "" && file.File != "":
@@ -85,15 +83,24 @@ func (j *job) account(file wrangler.Credentials, token string) (string, error) {
 			"or --account-id; it is in the dashboard's address", wrangler.AccountVariable, beside.where)}
 	case beside.id == "":
 		return "", j.noAccount()
+	case given.id != "": // the environment goes before the configuration
+		configured.id = ""
 	}
-	for _, source := range []accountSource{given, configured, other} {
-		overridden := source == configured && given.id != "" // the environment goes before the configuration
-		if source.id != "" && source.id != beside.id && !overridden {
-			return "", &usageError{fmt.Sprintf("two account ids: %s in %s, next to the token, and %s in %s", beside.id, beside.where, source.id, source.where),
+	return beside.id, beside.agree(token, given, configured, other)
+}
+
+// agree refuses other ids than that next to the token.
+func (s accountSource) agree(token string, others ...accountSource) error {
+	for _, source := range append([]accountSource{s}, others...) {
+		if err := source.check(token); err != nil {
+			return err
+		}
+		if source.id != "" && source.id != s.id {
+			return &usageError{fmt.Sprintf("two account ids: %s in %s, next to the token, and %s in %s", s.id, s.where, source.id, source.where),
 				"the token is for one of them: make them the same, or say which with --account-id"}
 		}
 	}
-	return beside.id, nil
+	return nil
 }
 
 // check refuses what has not the form of an account id, without a word of it: it may be the token.

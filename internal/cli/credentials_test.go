@@ -82,6 +82,7 @@ func TestDotEnv(t *testing.T) {
 			says: []string{"CLOUDFLARE_ACCOUNT_ID in the environment: this is the API token"}},
 		{name: "token_as_account_elsewhere", files: map[string]string{".env": set(d1test.Token, ""), ".env.local": "CLOUDFLARE_ACCOUNT_ID=" + d1test.Token}, code: 2,
 			says: []string{".env.local: this is the API token"}},
+		{name: "placeholders_and_a_flag", files: map[string]string{".env": set("", "abc"), ".env.local": set(d1test.Token, "")}, args: []string{"--account-id", d1test.Account}},
 		{name: "account_that_is_none", files: map[string]string{".env": set(d1test.Token, "abc")}, code: 2, says: []string{".env: an account id has 32 hexadecimal digits"}},
 		{name: "in_CI", files: map[string]string{".env": good}, env: map[string]string{"CI": "true"}, code: 2, says: []string{"needs an API token", "in CI no .env file is read"}},
 		{name: "on_GitHub", files: map[string]string{".env": good}, env: map[string]string{"GITHUB_ACTIONS": "true"}, code: 2, says: []string{"needs an API token", "in CI no .env file is read"}},

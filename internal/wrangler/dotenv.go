@@ -86,10 +86,14 @@ func readDotEnv(file string, getenv func(string) string) (map[string]string, err
 	return parseDotEnv(string(bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))), getenv), nil
 }
 
+// space is white space as JavaScript's \s has it (https://tc39.es/ecma262/#prod-WhiteSpace).
+const space = `[\s\v\x{a0}\x{feff}\x{2028}\x{2029}\pZ]`
+
 // dotEnvLine is the expression with which the dotenv package, which wrangler uses, finds lines; what does
 // not fit is passed over (LINE in lib/main.js of dotenv 16).
-var dotEnvLine = regexp.MustCompile("(?m)(?:^|^)\\s*(?:export\\s+)?([\\w.-]+)(?:\\s*=\\s*?|:\\s+?)" +
-	"(\\s*'(?:\\\\'|[^'])*'|\\s*\"(?:\\\\\"|[^\"])*\"|\\s*`(?:\\\\`|[^`])*`|[^#\\r\\n]+)?\\s*(?:#.*)?(?:$|$)")
+var dotEnvLine = regexp.MustCompile(strings.ReplaceAll(
+	"(?m)(?:^|^)\\s*(?:export\\s+)?([\\w.-]+)(?:\\s*=\\s*?|:\\s+?)"+
+		"(\\s*'(?:\\\\'|[^'])*'|\\s*\"(?:\\\\\"|[^\"])*\"|\\s*`(?:\\\\`|[^`])*`|[^#\\r\\n]+)?\\s*(?:#.*)?(?:$|$)", `\s`, space))
 
 // parseDotEnv reads text as dotenv and dotenv-expand do: no library for Go takes and passes over the
 // same lines.
@@ -98,11 +102,11 @@ func parseDotEnv(text string, getenv func(string) string) map[string]string {
 	text = strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(text)
 	for _, match := range dotEnvLine.FindAllStringSubmatch(text, -1) {
 		value := strings.TrimSpace(match[2])
-		quote := ""
+		escapes := strings.HasPrefix(value, `"`)
 		if len(value) > 1 && strings.ContainsAny(value[:1], "'\"`") && value[len(value)-1] == value[0] {
-			quote, value = value[:1], value[1:len(value)-1]
+			value = value[1 : len(value)-1]
 		}
-		if quote == `"` {
+		if escapes {
 			value = strings.NewReplacer(`\n`, "\n", `\r`, "\r").Replace(value)
 		}
 		values[match[1]] = value

@@ -53,6 +53,7 @@ func TestReadCredentials(t *testing.T) {
 		{"what_comes_after_the_token_may_be_broken", map[string]string{".env": "'", ".env.local": one}, wrangler.Credentials{Token: "one", AccountID: "acc-one", File: ".env.local"}},
 		{"lines_that_say_nothing", map[string]string{".env": "hello world\nFOO\nexport BAR\nmy-var=3\n[section]\nsource ./x\nA='a'b\n" + one}, wrangler.Credentials{Token: "one", AccountID: "acc-one", File: ".env"}},
 		{"backticks", map[string]string{".env": "CLOUDFLARE_API_TOKEN=`one`\nCLOUDFLARE_ACCOUNT_ID: acc-one"}, wrangler.Credentials{Token: "one", AccountID: "acc-one", File: ".env"}},
+		{"spaces_of_a_web_page", map[string]string{".env": "\u00a0CLOUDFLARE_API_TOKEN\u00a0=\u00a0one\u00a0\n\vCLOUDFLARE_ACCOUNT_ID=acc-one"}, wrangler.Credentials{Token: "one", AccountID: "acc-one", File: ".env"}},
 		{"a_default", map[string]string{".env": "CLOUDFLARE_API_TOKEN=${NOTHING:-one}\nCLOUDFLARE_ACCOUNT_ID=$ELSEWHERE"}, wrangler.Credentials{Token: "one", File: ".env"}},
 		{"an_open_quote", map[string]string{".env": "CLOUDFLARE_API_TOKEN='one"}, wrangler.Credentials{Token: "'one", File: ".env"}},
 	}
