@@ -119,24 +119,38 @@ func (j *job) protect(option, name string, config *wrangler.Config) error {
 	if err != nil {
 		return err
 	}
-	for _, directory := range directories {
-		// Where the whole project is the migrations directory, what is no SQL is no migration.
-		whole := outfile.Within(j.configDir, directory) && !strings.EqualFold(filepath.Ext(path), ".sql")
-		if j.output.Inside(directory) && !whole {
-			return refused("in the migrations directory " + shown(directory) + ", whose files are applied")
+	for _, m := range directories {
+		if j.output.Inside(m.directory) && !m.harmless(path) {
+			return refused("in the migrations directory " + shown(m.directory) + ", whose files are applied")
 		}
 	}
 	return nil
 }
 
+// migrationsOf are the migrations of a database, and the directory of the project they belong to.
+type migrationsOf struct{ project, directory, pattern string }
+
+// harmless reports whether a file could not be taken for a migration, where the whole project is the
+// migrations directory: it is no SQL, or is in a directory below, where the pattern does not look.
+func (m migrationsOf) harmless(path string) bool {
+	switch {
+	case !outfile.Within(m.project, m.directory):
+		return false
+	case !strings.EqualFold(filepath.Ext(path), ".sql"):
+		return true
+	default:
+		return !strings.Contains(m.pattern, "/") && !outfile.Within(m.directory, filepath.Dir(path))
+	}
+}
+
 // migrationDirectories are those of all databases of the configuration, and of the one above the
 // file to write.
-func (j *job) migrationDirectories(config *wrangler.Config) ([]string, error) {
-	own, _, err := j.migrationsDirectory()
+func (j *job) migrationDirectories(config *wrangler.Config) ([]migrationsOf, error) {
+	directory, pattern, err := j.migrationsDirectory()
 	if err != nil {
 		return nil, err
 	}
-	all := append([]string{own}, directoriesOf(config)...)
+	all := append([]migrationsOf{{j.configDir, directory, pattern}}, directoriesOf(config)...)
 	if path := j.output.Path(); path != "" {
 		found, err := wrangler.Find(filepath.Dir(path), j.checkout())
 		if err == nil && found.Path != "" && (config == nil || found.Path != config.Path) {
@@ -149,7 +163,7 @@ func (j *job) migrationDirectories(config *wrangler.Config) ([]string, error) {
 }
 
 // directoriesOf are the migrations directories that a configuration names.
-func directoriesOf(config *wrangler.Config) (all []string) {
+func directoriesOf(config *wrangler.Config) (all []migrationsOf) {
 	if config == nil {
 		return nil
 	}
@@ -159,8 +173,9 @@ func directoriesOf(config *wrangler.Config) (all []string) {
 	}
 	for _, section := range sections {
 		for _, db := range section.Databases {
-			if directory, _, err := db.Migrations(); err == nil { // that of another database need not be right
-				all = append(all, besideConfiguration(filepath.Dir(config.Path), directory))
+			if directory, pattern, err := db.Migrations(); err == nil { // that of another database need not be right
+				project := filepath.Dir(config.Path)
+				all = append(all, migrationsOf{project, besideConfiguration(project, directory), pattern})
 			}
 		}
 	}

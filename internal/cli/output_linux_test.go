@@ -260,6 +260,28 @@ func TestOutputIsReplaced(t *testing.T) {
 	}
 }
 
+func TestOutputWhereTheProjectIsTheMigrationsDirectory(t *testing.T) {
+	workspace(t, sample())
+	whole := func(pattern string) []byte {
+		return []byte(`{"d1_databases": [{"binding": "DB", "migrations_dir": "."` + pattern + `}]}`)
+	}
+	deep := whole(`, "migrations_pattern": "**/*.sql"`)
+	must(t, os.MkdirAll("other/out", 0o755), os.MkdirAll("deep/out", 0o755), os.WriteFile("other/wrangler.json", whole(""), 0o644),
+		os.WriteFile("deep/wrangler.json", deep, 0o644))
+	d1rewind(nil, "migrate").want(t, 0)
+	for output, code := range map[string]int{
+		"other/b.sql": 2, "other/b.txt": 0, "other/out/b.sql": 0,
+		"deep/b.sql": 2, "deep/b.txt": 0, "deep/out/b.sql": 2,
+	} {
+		d1rewind(nil, "backup", "--output", output).want(t, code)
+		t.Run("from_its_project", func(t *testing.T) {
+			t.Chdir(strings.Split(output, "/")[0])
+			_, within, _ := strings.Cut(output, "/")
+			d1rewind(nil, "backup", "--force", "--persist-to", "../.wrangler/state", "--output", within).want(t, code)
+		})
+	}
+}
+
 // reading reads a pipe to its end, or n bytes of it.
 func reading(t *testing.T, path string, n int64) (content func() string) {
 	t.Helper()
