@@ -128,6 +128,12 @@ func TestBesideWranglerWhereItFinds(t *testing.T) {
 			files: map[string]string{"wrangler.json": "{" + dated +
 				`,"d1_databases":[{"binding":"TOP"}],"env":{"staging":{"d1_databases":[{"binding":"DB","database_id":"s"}]},"dev":{}}}`},
 			variables: []string{"CLOUDFLARE_ENV=dev"}, theirs: []string{"--env", "staging"}, ours: []string{"--environment", "local:staging"}, database: "s"},
+		{name: "CLOUDFLARE_ENV_in_.env", files: map[string]string{"wrangler.json": "{" + dated +
+			`,"d1_databases":[{"binding":"TOP"}],"env":{"staging":{"d1_databases":[{"binding":"DB","database_id":"s"}]}}}`,
+			".env": "CLOUDFLARE_ENV=staging"}, database: "s"},
+		{name: "empty_CLOUDFLARE_ENV_in_.env.local", files: map[string]string{"wrangler.json": "{" + dated +
+			`,"d1_databases":[{"binding":"DB"}],"env":{"staging":{}}}`,
+			".env": "CLOUDFLARE_ENV=staging", ".env.local": "CLOUDFLARE_ENV="}},
 		{name: "empty_CLOUDFLARE_ENV", files: map[string]string{"wrangler.json": "{" + dated +
 			`,"d1_databases":[{"binding":"DB"}],"env":{"staging":{}}}`}, variables: []string{"CLOUDFLARE_ENV="}},
 		{name: "redirected_configuration", files: map[string]string{"wrangler.json": one("DB"),

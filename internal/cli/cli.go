@@ -148,7 +148,7 @@ func runCommand(ctx context.Context, p Process) int {
 	if _, file := outputFile(name, given); file == standardOutput {
 		out.reportsElsewhere = true
 	}
-	title, chosenBy, err := operands(name, rest, given, p.Getenv)
+	title, named, err := operands(name, rest, given)
 	r := report.Report{Command: name, Environment: given["environment"], Err: err}
 	if err != nil {
 		return out.finish(ctx, r, given)
@@ -159,7 +159,7 @@ func runCommand(ctx context.Context, p Process) int {
 		return out.finish(ctx, r, given)
 	}
 	progress, done := out.progress(all)
-	j := &job{p: p, command: name, title: title, chosenBy: chosenBy, given: given, settings: all, read: out.reader(), progress: progress}
+	j := &job{p: p, command: name, title: title, isNamed: named, given: given, settings: all, read: out.reader(), progress: progress}
 	if p.Getenv("GITHUB_ACTIONS") == "true" { // a step's "run:"
 		j.event = github.New(p.Getenv, io.Discard).Event()
 	}
@@ -181,12 +181,11 @@ func runCommand(ctx context.Context, p Process) int {
 
 // operands takes what stands behind a command without a flag: for create the name of the
 // migration, for the others the environment, which is local unless a flag or this says another.
-// As in wrangler the variable CLOUDFLARE_ENV chooses the environment where nothing else does, but
-// never a remote database; chosenBy is its name then.
-func operands(command string, rest []string, given settings, getenv func(string) string) (title, chosenBy string, err error) {
+// named reports whether one does.
+func operands(command string, rest []string, given settings) (title string, named bool, err error) {
 	if command == "create" {
 		if len(rest) != 1 {
-			return "", "", &usageError{"create takes the name of the migration", "for example: d1-rewind create add_users"}
+			return "", false, &usageError{"create takes the name of the migration", "for example: d1-rewind create add_users"}
 		}
 		title, rest = rest[0], nil
 	}
@@ -200,19 +199,14 @@ func operands(command string, rest []string, given settings, getenv func(string)
 		environment, named = rest[0], true
 	}
 	switch {
-	case !named && getenv(environmentVariable) != "":
-		environment, chosenBy = "local:"+getenv(environmentVariable), environmentVariable
 	case !named:
 		environment = "local"
 	case environment == "" && err == nil: // an unset variable of a script must not mean local
 		err = &usageError{"the environment is empty", "name it: local, production, or one of the configuration"}
 	}
 	given["environment"] = environment
-	return title, chosenBy, err
+	return title, named, err
 }
-
-// environmentVariable is wrangler's (getCloudflareEnv).
-const environmentVariable = "CLOUDFLARE_ENV"
 
 // settled gives a report whose command never reached the engine its status and words.
 func settled(r report.Report) report.Report {

@@ -211,6 +211,22 @@ func TestEnvironmentVariable(t *testing.T) {
 	d1rewind(env, "create", "x").want(t, 2, "CLOUDFLARE_ENV")
 	env["CLOUDFLARE_ENV"] = "production" // which is remote
 	d1rewind(env, "migrate").want(t, 2, `CLOUDFLARE_ENV names the environment "production"`)
+	delete(env, "CLOUDFLARE_ENV")
+	must(t, os.WriteFile(".env", []byte("CLOUDFLARE_ENV=staging"), 0o600))
+	d1rewind(env, "status", "--database", "DB").want(t, 0, "environment local:staging", "nothing pending", "restore local:staging --bookmark")
+	d1rewind(env, "status", "local").want(t, 0, "2 pending")
+	env["CI"] = "true"
+	d1rewind(env, "status").want(t, 0, "environment local,", "2 pending")
+	delete(env, "CI")
+	must(t, os.WriteFile(".env.local", []byte("CLOUDFLARE_ENV=stagin"), 0o600))
+	d1rewind(env, "migrate").want(t, 2, `CLOUDFLARE_ENV in .env.local names the environment "stagin"`, "did you mean staging?")
+	env["CLOUDFLARE_ENV"] = "staging"
+	d1rewind(env, "status", "--database", "DB").want(t, 0, "environment local:staging", "nothing pending")
+	must(t, os.WriteFile(".env.local", []byte("CLOUDFLARE_ENV="), 0o600))
+	d1rewind(nil, "status").want(t, 0, "environment local,", "2 pending")
+	must(t, os.Remove(".env.local"), os.Symlink(".env.local", ".env.local")) // can't be read, not even by root
+	d1rewind(nil, "status").want(t, 2, ".env.local: can't be read: ", "next:  correct that, or name the environment: local")
+	d1rewind(nil, "status", "local").want(t, 0, "2 pending")
 	r, _, _ = action(t, dir, map[string]string{"mode": "status", "environment": "local"})
 	r.want(t, 0)
 	env["INPUT_MODE"] = "status"

@@ -27,6 +27,7 @@ type job struct {
 	p          Process
 	command    string
 	title      string   // create
+	isNamed    bool     // the user named the environment
 	given      settings // what the user set
 	settings   settings // with environment variables and defaults
 	event      github.Event
@@ -36,7 +37,6 @@ type job struct {
 	progress   func(string)
 	onBookmark func(migration.Bookmark) error
 
-	chosenBy    string // the environment variable that names the environment, "" if the user did
 	target      wrangler.Target
 	output      *outfile.File // what the command writes beside the database; nil: nothing
 	configFile  string        // as it is shown; "" without one

@@ -53,7 +53,11 @@ func (j *job) wire(ctx context.Context, r *report.Report) error {
 		dir = directoryOf(path)
 	}
 	j.configDir = dir
-	selection := wrangler.Selection{Environment: s["environment"], Database: s["database"], DatabaseID: s["database-id"], Variable: j.chosenBy}
+	chosenBy, err := j.chooseEnvironment(r)
+	if err != nil {
+		return err
+	}
+	selection := wrangler.Selection{Environment: s["environment"], Database: s["database"], DatabaseID: s["database-id"], Variable: chosenBy}
 	if j.target, err = wrangler.Resolve(config, selection); err != nil {
 		return j.unresolved(err)
 	}
@@ -76,6 +80,28 @@ func (j *job) wire(ctx context.Context, r *report.Report) error {
 		return err
 	}
 	return j.wireEngine(r)
+}
+
+// chooseEnvironment lets the variable CLOUDFLARE_ENV choose the environment where the user named none, as
+// in wrangler (getCloudflareEnv), but never a remote database. It returns what chose, "" if nothing did.
+func (j *job) chooseEnvironment(r *report.Report) (chosenBy string, err error) {
+	if j.inAction || j.isNamed {
+		return "", nil
+	}
+	name, chosenBy := j.p.Getenv(wrangler.EnvironmentVariable), wrangler.EnvironmentVariable
+	if name == "" && j.readsDotEnv() {
+		var file string
+		if name, file, err = wrangler.ReadEnvironment(j.configDir, j.p.Getenv); err != nil {
+			return "", configuration(err)
+		}
+		chosenBy += " in " + shown(file)
+	}
+	if name == "" {
+		return "", nil
+	}
+	r.Environment = "local:" + name
+	j.settings["environment"] = r.Environment
+	return chosenBy, nil
 }
 
 // findConfig returns the configuration that is given or found from dir, "" if there is none. One

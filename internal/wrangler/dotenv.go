@@ -12,8 +12,9 @@ import (
 
 // The variables that are taken from .env files.
 const (
-	TokenVariable   = "CLOUDFLARE_API_TOKEN"
-	AccountVariable = "CLOUDFLARE_ACCOUNT_ID"
+	TokenVariable       = "CLOUDFLARE_API_TOKEN"
+	AccountVariable     = "CLOUDFLARE_ACCOUNT_ID"
+	EnvironmentVariable = "CLOUDFLARE_ENV"
 )
 
 // Credentials are what .env files say about Cloudflare.
@@ -66,6 +67,26 @@ func ReadCredentials(dir, env string, getenv func(string) string) (Credentials, 
 		}
 	}
 	return c, nil
+}
+
+// ReadEnvironment returns the environment that the .env files in dir choose, and the file that does, both
+// "" if none does. Where it is chosen wrangler reads no .env.NAME yet. A file that can't be read, and
+// goes before the one that chooses, is a *ConfigError.
+func ReadEnvironment(dir string, getenv func(string) string) (name, file string, err error) {
+	for _, base := range dotEnvFiles("") {
+		file = filepath.Join(dir, base)
+		values, err := readDotEnv(file, getenv)
+		if c, ok := errors.AsType[*ConfigError](err); ok {
+			c.Hint = "correct that, or name the environment: local"
+			return "", "", c
+		}
+		if name, ok := values[EnvironmentVariable]; ok && name != "" {
+			return name, file, nil
+		} else if ok {
+			break // an empty one hides those of other files
+		}
+	}
+	return "", "", nil
 }
 
 // readDotEnv returns the variables of a .env file, none if there is no such file. As in wrangler a
