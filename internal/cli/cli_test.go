@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -39,6 +40,14 @@ func start(ctx context.Context, env map[string]string, p cli.Process) run {
 	p.Getenv = func(name string) string { return env[name] }
 	code := cli.Main(ctx, p)
 	return run{code, stdout.String(), stderr.String()}
+}
+
+// must ends the test at an error of preparing it.
+func must(t *testing.T, errs ...error) {
+	t.Helper()
+	if err := errors.Join(errs...); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // workspace makes files in a new directory and goes there.

@@ -19,7 +19,7 @@ func TestRealPath(t *testing.T) {
 	}
 	for link, to := range map[string]string{"a/link": "../elsewhere/deep", "a/absolute": filepath.Join(root, "elsewhere"), "dangling": "elsewhere/none", "circle": "circle"} {
 		if err := os.Symlink(to, link); err != nil {
-			t.Skip(err)
+			t.Fatal(err)
 		}
 	}
 	for path, want := range map[string]string{

@@ -58,14 +58,6 @@ func tree(t *testing.T, dir string) map[string]string {
 	return files
 }
 
-// must ends the test at an error of preparing it.
-func must(t *testing.T, errs ...error) {
-	t.Helper()
-	if err := errors.Join(errs...); err != nil {
-		t.Fatal(err)
-	}
-}
-
 // device makes a device of its own in dir, which only root may.
 func device(t *testing.T, path string, mode uint32, major, minor int) {
 	t.Helper()
