@@ -14,7 +14,7 @@ import (
 	"github.com/d1-rewind/d1-rewind/internal/report"
 )
 
-// isAction tells whether the runner has started the action: it sets all inputs, those that a
+// isAction reports whether the runner has started the action: it sets all inputs, those that a
 // workflow leaves empty to their defaults, and those that it sets to nothing to nothing.
 func isAction(getenv func(string) string) bool {
 	return getenv("INPUT_MODE") != "" || getenv("GITHUB_ACTIONS") == "true" && slices.ContainsFunc(options, func(o option) bool {

@@ -292,7 +292,7 @@ func TestCatalogue(t *testing.T) {
 
 func (m mode) String() string { return m.environment + ", rehearse: " + m.rehearse }
 
-// sample tells whether the rehearsal had one row of each table: the local database is copied whole.
+// sample reports whether the rehearsal had one row of each table: the local database is copied whole.
 func (m mode) sample() bool { return m.environment != "local" && m.rehearse == "schema" }
 
 // check holds what was said about a rehearsal against what is expected.
@@ -520,7 +520,7 @@ func (e entry) onWorkerd(t *testing.T, worker *wranglertest.Worker, binding stri
 	}
 	if e.expected.Failure != "" {
 		if len(taken) == len(all) {
-			t.Fatalf("no statement stands on line %d", e.expected.Line)
+			t.Fatalf("no statement begins on line %d", e.expected.Line)
 		}
 		const stop = "d1_rewind_stops_here"
 		if refusal := batch(append(taken, "SELECT * FROM "+stop)...).Error; !strings.Contains(refusal, stop) {

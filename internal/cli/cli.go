@@ -179,7 +179,7 @@ func runCommand(ctx context.Context, p Process) int {
 	return out.finish(ctx, r, all)
 }
 
-// operands takes what stands behind a command without a flag: for create the name of the
+// operands takes the arguments of a command that have no flag: for create the name of the
 // migration, for the others the environment, which is local unless a flag or this says another.
 // named reports whether one does.
 func operands(command string, rest []string, given settings) (title string, named bool, err error) {

@@ -21,7 +21,7 @@ import (
 // The commands in this file are those that reports and messages print: complete, so that
 // they paste as they are.
 
-// pruned tells whether the local Time Travel certainly has no copy of a state any more.
+// pruned reports whether the local Time Travel certainly has no copy of a state any more.
 func (j *job) pruned(to migration.Bookmark) bool {
 	if j.database == nil {
 		return false
@@ -123,7 +123,7 @@ func (j *job) releaseCommand() string {
 	return *j.release
 }
 
-// offersRelease tells whether a workflow of the checkout can be started by hand to release a
+// offersRelease reports whether a workflow of the checkout can be started by hand to release a
 // hold. GitHub refuses inputs that a workflow does not have.
 func (j *job) offersRelease(workflow string) bool {
 	checkout, err := os.OpenRoot(j.event.Workspace)
@@ -147,7 +147,7 @@ var (
 // migrateWorkflow is what the project calls the workflow that migrates.
 const migrateWorkflow = "d1-migrate.yml"
 
-// onGitHub tells whether whoever reads the report has workflows to start rather than this
+// onGitHub reports whether whoever reads the report has workflows to start rather than this
 // program.
 func (j *job) onGitHub() bool { return j.inAction && j.event.Repository != "" }
 

@@ -26,7 +26,7 @@ type document struct {
 // documented is a command as it stands in a document.
 type documented struct {
 	line          int
-	text, comment string // without and with what stands behind "#"
+	text, comment string // without and with what follows "#"
 	played        bool
 }
 
@@ -227,7 +227,7 @@ func documents(t *testing.T) (list []*document) {
 	return append(list, parseHelp())
 }
 
-// parseHelp finds the examples of help: what stands behind "$", but for the explanation after two spaces.
+// parseHelp finds the examples of help: what follows "$", but for the explanation after two spaces.
 func parseHelp() *document {
 	help := &document{name: "help"}
 	overview := d1rewind(nil, "help").stdout

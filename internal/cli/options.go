@@ -19,7 +19,7 @@ import (
 // name.
 type option struct {
 	name                string
-	value               string // what stands behind the flag in help; "" for a switch
+	value               string // what follows the flag in help; "" for a switch
 	fallback            string // the default
 	env                 string // environment variable behind flag and input
 	commands            string // space-separated; "" for all
@@ -75,7 +75,7 @@ var options = []option{
 	{name: "format", value: "text|json|markdown", fallback: "text", flagOnly: true, help: "how the report is printed"},
 }
 
-// isSwitch tells whether the option is given without a value.
+// isSwitch reports whether the option is given without a value.
 func (o option) isSwitch() bool { return o.value == "" }
 
 func (o option) appliesTo(command string) bool {
@@ -106,7 +106,7 @@ func (s settings) asFlags() settings {
 	return flags
 }
 
-// differs tells whether the option is set to something else than its default.
+// differs reports whether the option is set to something else than its default.
 func (s settings) differs(name string) bool { return s[name] != "" && s[name] != lookup(name).fallback }
 
 // usageError is a wrong use of the command line or the action.

@@ -90,7 +90,7 @@ func (c *Client) Verify(ctx context.Context) (time.Time, error) {
 	return a.date, c.problem(err, needsD1Edit)
 }
 
-// MayWrite tells whether the token has the permission to write, without writing: it asks
+// MayWrite reports whether the token has the permission to write, without writing: it asks
 // how far an import is that nobody began, which takes the same permission. now is the
 // bookmark of now.
 func (d *Database) MayWrite(ctx context.Context, now migration.Bookmark) error {

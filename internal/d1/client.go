@@ -355,7 +355,7 @@ func (c *Client) redact(text string) string {
 	return strings.ReplaceAll(text, c.config.Token, "***")
 }
 
-// neverSent tells whether no byte of the request can have reached the service.
+// neverSent reports whether no byte of the request can have reached the service.
 func neverSent(err error) bool {
 	if _, ok := errors.AsType[*net.DNSError](err); ok || untrusted(err) {
 		return true
@@ -364,7 +364,7 @@ func neverSent(err error) bool {
 	return ok && dial.Op == "dial"
 }
 
-// untrusted tells whether whoever answered could not show that it is the service.
+// untrusted reports whether whoever answered could not show that it is the service.
 func untrusted(err error) bool {
 	_, wrong := errors.AsType[*tls.CertificateVerificationError](err)
 	_, garbled := errors.AsType[tls.RecordHeaderError](err)

@@ -76,7 +76,7 @@ const (
 	codeSecretsChanged = 10220 // wrangler, packages/wrangler/src/versions/rollback
 )
 
-// passes tells whether the same request may well succeed later.
+// passes reports whether the same request may well succeed later.
 func (e *Error) passes() bool {
 	switch {
 	case errors.Is(e.Err, context.Canceled), e.untrusted:
@@ -92,7 +92,7 @@ func (e *Error) passes() bool {
 	}
 }
 
-// resettable tells whether D1 asks to send the query again; the messages are those of
+// resettable reports whether D1 asks to send the query again; the messages are those of
 // https://developers.cloudflare.com/d1/observability/debug-d1/#errors.
 func resettable(message string) bool {
 	for _, words := range []string{"Network connection lost", "caused object to be reset", "reset because its code was updated",
@@ -105,7 +105,7 @@ func resettable(message string) bool {
 	return false
 }
 
-// refused tells whether the database itself refused the SQL, with a clear answer.
+// refused reports whether the database itself refused the SQL, with a clear answer.
 func (e *Error) refused() bool {
 	return e.Code == codeSQL && e.Status < 500 && e.Status != http.StatusRequestEntityTooLarge && e.Message != "" && !resettable(e.Message)
 }
@@ -118,7 +118,7 @@ func (e *Error) statement() *migration.StatementError {
 	return &migration.StatementError{Index: -1, Offset: -1, Text: strings.TrimPrefix(e.Message, "D1_ERROR: ")}
 }
 
-// untouched tells whether the request certainly changed nothing: it was not sent, or the
+// untouched reports whether the request certainly changed nothing: it was not sent, or the
 // API itself turned it away at the door. A page of someone in between proves nothing.
 func (e *Error) untouched() bool {
 	switch e.Code {
@@ -134,7 +134,7 @@ func (e *Error) untouched() bool {
 	return false
 }
 
-// declined tells whether the API itself answered that it won't do what it was asked to.
+// declined reports whether the API itself answered that it won't do what it was asked to.
 func (e *Error) declined() bool {
 	return e.Code != 0 && e.Status >= 400 && e.Status < 500 && e.Status != http.StatusRequestTimeout && !resettable(e.Message)
 }

@@ -182,7 +182,7 @@ func (r *Repository) comments(ctx context.Context, number int, own author, subje
 }
 
 // The marker is the comment's last line. What a report quotes can't forge it: nothing of the
-// report stands behind that line.
+// report follows that line.
 var marker = regexp.MustCompile(`^((?s:.*)\n)<!-- d1-rewind:v1 subject=([0-9a-f]{32}) run=(\d{1,18})\.(\d{1,18}) essence=([0-9a-f]{32}) text=([0-9a-f]{32}) -->\s*$`)
 
 func (c Comment) body() string {
@@ -209,7 +209,7 @@ func digest(text string) string {
 	return hex.EncodeToString(sum[:16])
 }
 
-// gone tells whether a comment is not there any more.
+// gone reports whether a comment is not there any more.
 func gone(err error) bool {
 	failed, ok := errors.AsType[*github.ErrorResponse](err)
 	return ok && failed.Response.StatusCode == http.StatusNotFound

@@ -35,7 +35,7 @@ type Event struct {
 // RunID is none.
 type RunID struct{ ID, Attempt int64 }
 
-// less tells whether r was started before other. Someone starts a run again after having
+// less reports whether r was started before other. Someone starts a run again after having
 // seen what came of it and of others, so that a second attempt is older than none.
 func (r RunID) less(other RunID) bool {
 	if r.ID == other.ID {
@@ -255,7 +255,7 @@ func numberOf(ref string) int {
 	return max(n, 0)
 }
 
-// elsewhere tells whether the payload names another repository than ours. A repository that
+// elsewhere reports whether the payload names another repository than ours. A repository that
 // was deleted has no name.
 func (r repository) elsewhere(ours string) bool {
 	return r.FullName != "" && !strings.EqualFold(r.FullName, ours)

@@ -14,7 +14,7 @@ import (
 // hyphens. Bookmarks of one database sort by time.
 type Bookmark string
 
-// Valid tells whether b has the form of a bookmark.
+// Valid reports whether b has the form of a bookmark.
 func (b Bookmark) Valid() bool {
 	groups := strings.Split(string(b), "-")
 	if len(groups) != 4 {
@@ -160,7 +160,7 @@ type Deployment struct {
 	Percent float64 // of the requests; less than 100 in a gradual deployment
 }
 
-// only tells whether version alone serves the requests.
+// only reports whether version alone serves the requests.
 func (d Deployment) only(version string) bool { return d.Version == version && d.Percent >= 100 }
 
 // A Replacer is an environment whose whole content can be replaced: a local one.

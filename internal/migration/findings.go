@@ -95,7 +95,7 @@ type Estimate struct {
 	Assumption string  `json:"assumption"`
 }
 
-// Fits tells whether the run stays below D1's limit.
+// Fits reports whether the run stays below D1's limit.
 func (e Estimate) Fits() bool { return e.Limit == 0 || e.Seconds <= e.Limit }
 
 // Entity is a table of the picture: one that the run touches, or a neighbour by foreign key.

@@ -92,7 +92,7 @@ type allowance struct {
 	from, to     int // the lines of its statement; 0 if there is none
 }
 
-// covers tells whether a is about h.
+// covers reports whether a is about h.
 func (a allowance) covers(h Hazard) bool {
 	return a.code == h.Code && (h.Line == 0 || a.from <= h.Line && h.Line <= a.to)
 }

@@ -77,7 +77,7 @@ func keepLedger(table, name string) BatchStatement {
 	return BatchStatement{Query: Query{SQL: "INSERT OR IGNORE INTO " + quoteName(table) + " (name) VALUES (?)", Args: []any{name}}}
 }
 
-// mentions tells whether a statement of m has table among its words, however it is quoted.
+// mentions reports whether a statement of m has table among its words, however it is quoted.
 func (m Migration) mentions(table string) bool {
 	return slices.ContainsFunc(m.Statements, func(s statement.Statement) bool {
 		return slices.ContainsFunc(statement.Normalize(s.SQL), func(word string) bool { return strings.EqualFold(strings.Trim(word, "\"'"), table) })
@@ -425,19 +425,19 @@ func (r recorded) present(group []Migration) int {
 	return n
 }
 
-// has tells whether the journal has the row of the given run.
+// has reports whether the journal has the row of the given run.
 func (r recorded) has(run string) bool {
 	return run != "" && slices.ContainsFunc(r.journal, func(j Entry) bool { return j.Run == run })
 }
 
-// torn tells whether ledger and journal look as if a commit had come between the two reads,
+// torn reports whether ledger and journal look as if a commit had come between the two reads,
 // or as if they had been written by something that keeps no journal.
 func (r recorded) torn(group []Migration, run string) bool {
 	n := r.present(group)
 	return n > 0 && !r.journalled(group) || n < len(group) && r.has(run)
 }
 
-// journalled tells whether the journal has runs that applied some of group.
+// journalled reports whether the journal has runs that applied some of group.
 func (r recorded) journalled(group []Migration) bool {
 	return slices.ContainsFunc(r.journal, func(j Entry) bool {
 		return j.Kind != "restore" && slices.ContainsFunc(j.Migrations, func(f File) bool {
@@ -446,7 +446,7 @@ func (r recorded) journalled(group []Migration) bool {
 	})
 }
 
-// missingTable tells whether err is SQLite's "no such table" for the table.
+// missingTable reports whether err is SQLite's "no such table" for the table.
 func missingTable(err error, table string) bool {
 	return err != nil && strings.Contains(err.Error(), "no such table: "+table)
 }

@@ -327,7 +327,7 @@ func TestCopyOfRandomTables(t *testing.T) {
 	}
 }
 
-// isPage tells whether a request asks for rows by their keys.
+// isPage reports whether a request asks for rows by their keys.
 func isPage(q d1test.Request) bool { return strings.Contains(q.Body, " LIMIT ") }
 
 func TestCopyWhileSomebodyWrites(t *testing.T) {

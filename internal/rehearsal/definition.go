@@ -347,7 +347,7 @@ func (s scope) expression(tokens []statement.Token) string {
 	return b.String()
 }
 
-// apart tells whether a space stands between two tokens: always between two words.
+// apart reports whether a space belongs between two tokens: always between two words.
 func apart(a, b statement.Token) bool {
 	switch {
 	case isSymbol(a, "("), isSymbol(a, "."), isSymbol(b, ")"), isSymbol(b, ","), isSymbol(b, "."):
@@ -396,7 +396,7 @@ func plain(name string) string {
 
 func quoteString(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
 
-// named tells whether only a name can stand there, quoted as it may be.
+// named reports whether only a name can stand there, quoted as it may be.
 func named(tokens []statement.Token, i int) bool {
 	if i > 0 && (isSymbol(tokens[i-1], ".") || isWord(tokens[i-1], "as") || isWord(tokens[i-1], "collate")) {
 		return true
@@ -455,7 +455,7 @@ func sameArguments(a, b []statement.Token) bool {
 	})
 }
 
-// alike tells whether two texts differ in nothing but letter case, quotes, white space and
+// alike reports whether two texts differ in nothing but letter case, quotes, white space and
 // comments.
 func alike(a, b []statement.Token) bool {
 	return slices.EqualFunc(a, b, func(a, b statement.Token) bool { return fold(a.Text) == fold(b.Text) })

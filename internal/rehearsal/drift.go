@@ -177,7 +177,7 @@ func (r *replaying) After(look *sqlite.Look, trial *sqlite.Trial) error {
 	return nil
 }
 
-// leftOut tells whether a statement was refused for the want of a table that is left out: the
+// leftOut reports whether a statement was refused for the want of a table that is left out: the
 // ledger is there before its first migration.
 func (r *replaying) leftOut(refusal *migration.StatementError) bool {
 	_, name, found := strings.Cut(refusal.Text, "no such table: ")

@@ -183,7 +183,7 @@ func (t *trial) rebuilt(d removal) error {
 	return nil
 }
 
-// sameButName tells whether two indexes or triggers differ in nothing but how they are called.
+// sameButName reports whether two indexes or triggers differ in nothing but how they are called.
 func sameButName(a, b migration.Object) bool {
 	rest := func(o migration.Object) []string {
 		return slices.DeleteFunc(statement.Normalize(canonical(o.SQL)), func(w string) bool { return fold(strings.Trim(w, `"`)) == fold(o.Name) })

@@ -233,13 +233,13 @@ func (t *trial) unseen(w work, at place) {
 	}
 }
 
-// hasKey tells whether a table has values that no two rows may share.
+// hasKey reports whether a table has values that no two rows may share.
 func (t *trial) hasKey(table string) bool {
 	n, err := t.integer(`SELECT (SELECT count(*) FROM pragma_index_list(?1) WHERE "unique") + (SELECT count(*) FROM pragma_table_info(?1) WHERE pk > 0)`, table)
 	return err != nil || n > 0
 }
 
-// liveColumn tells whether a table of the live database has a column, which has that name now.
+// liveColumn reports whether a table of the live database has a column, which has that name now.
 func (t *trial) liveColumn(table, column string) bool {
 	return containsName(t.liveColumns[fold(table)], column)
 }
@@ -278,7 +278,7 @@ func (t *trial) noEffect(kind, name string, at place, sql string) error {
 	return nil
 }
 
-// sameDefinition tells whether a CREATE says what the object with the stored definition is.
+// sameDefinition reports whether a CREATE says what the object with the stored definition is.
 func sameDefinition(ctx context.Context, kind, stored, create string) bool {
 	if kind == "view" || kind == "trigger" {
 		return sameBody(readBody(kind, stored), readBody(kind, create), func(string) bool { return true })

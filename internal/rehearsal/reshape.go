@@ -53,7 +53,7 @@ func (t *trial) named(table string) string {
 // live returns the name that a table has in the live database, "" if it has none there.
 func (t *trial) live(table string) string { return t.origin[fold(table)].live }
 
-// there tells whether there is a table of that name now.
+// there reports whether there is a table of that name now.
 func (t *trial) there(table string) bool {
 	_, there := t.origin[fold(table)]
 	return there

@@ -395,7 +395,7 @@ func (t *copyTable) source() string {
 	return "(SELECT " + strings.Join(columns, ", ") + " FROM main." + quoteName(t.Name) + " AS t)"
 }
 
-// renamed tells whether a result can have all columns; it can't where the rowid is one too many.
+// renamed reports whether a result can have all columns; it can't where the rowid is one too many.
 func (t *copyTable) renamed() bool { return len(t.Key)+len(t.Columns) <= maxColumns }
 
 // k and c are the columns of the key and the others in source.
@@ -523,7 +523,7 @@ func (t *copyTable) collated(i int) string {
 	return t.k(i) + " COLLATE " + t.Key[i].Collation
 }
 
-// comparable tells whether SQLite finds what follows on a key by comparing it as a whole: it has
+// comparable reports whether SQLite finds what follows on a key by comparing it as a whole: it has
 // to go in one direction, and to have the collations of its columns. Otherwise copyStream asks
 // first for what has all but the last column in common with a key, then all but the last two, …
 func (t *copyTable) comparable() bool {

@@ -236,14 +236,14 @@ func (t *trial) add(code string, severity migration.Severity, at place, message,
 	t.hazards = append(t.hazards, migration.Hazard{Code: code, Severity: severity, File: at.file, Line: at.line, Message: message, Advice: advice})
 }
 
-// doubted tells whether there was such a doubt before, and notes it.
+// doubted reports whether there was such a doubt before, and notes it.
 func (t *trial) doubted(what string) bool {
 	before := t.doubts[what]
 	t.doubts[what] = true
 	return before
 }
 
-// own tells whether a table is the ledger or the journal.
+// own reports whether a table is the ledger or the journal.
 func (t *trial) own(table string) bool {
 	return fold(table) == fold(t.plan.Ledger) || fold(table) == fold(migration.JournalTable)
 }

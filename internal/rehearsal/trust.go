@@ -52,7 +52,7 @@ func (t *trial) beginTrust() error {
 	return nil
 }
 
-// definite tells whether D1 would refuse the statement, too: whether what it says follows from
+// definite reports whether D1 would refuse the statement, too: whether what it says follows from
 // rows that the live database has, and not from the absence of others.
 func (t *trial) definite(s *sqlite.Trial, w work) bool {
 	text := s.Refusal.Text
@@ -92,7 +92,7 @@ func (t *trial) definite(s *sqlite.Trial, w work) bool {
 	}
 }
 
-// ofRows tells whether a refusal may depend on rows: SQLite looks into a table before it adds some
+// ofRows reports whether a refusal may depend on rows: SQLite looks into a table before it adds some
 // columns.
 func ofRows(text string) bool {
 	return strings.Contains(text, "SQLITE_CONSTRAINT") || strings.Contains(text, "SQLITE_MISMATCH") ||
@@ -124,7 +124,7 @@ func (t *trial) alone(w work) work {
 	return t.mark.alone
 }
 
-// rowByRow tells whether each row that a statement makes, changes or refuses comes of single rows
+// rowByRow reports whether each row that a statement makes, changes or refuses comes of single rows
 // that it reads, so that more rows there would not unmake it.
 func (t *trial) rowByRow(w work, sql string) bool {
 	for table := range t.alone(w).reads {
@@ -169,7 +169,7 @@ func (t *trial) rowByRow(w work, sql string) bool {
 	return true
 }
 
-// resolves tells whether a table has an ON CONFLICT of its own.
+// resolves reports whether a table has an ON CONFLICT of its own.
 func (t *trial) resolves(table string) bool {
 	list, err := t.texts("SELECT sql FROM sqlite_schema WHERE type = 'table' AND lower(name) = lower(?)", table)
 	return err != nil || len(list) > 0 && slices.Contains(statement.Normalize(list[0]), "conflict")
@@ -202,7 +202,7 @@ func (t *trial) trusted(w work, sql string) {
 	}
 }
 
-// violates tells whether a migration leaves a foreign key violated in the live database, too.
+// violates reports whether a migration leaves a foreign key violated in the live database, too.
 // Where none is, what was violated in between counts, as it does in D1.
 func (t *trial) violates() bool {
 	may := false
@@ -227,7 +227,7 @@ func (t *trial) violates() bool {
 	return true
 }
 
-// mayLead tells whether rows of table that refer to no row of parent on the copy may do so in the
+// mayLead reports whether rows of table that refer to no row of parent on the copy may do so in the
 // live database.
 func (t *trial) mayLead(table, parent string) bool {
 	if t.facts.complete {

@@ -139,7 +139,7 @@ func (t *trial) read(s *sqlite.Trial) work {
 	return w
 }
 
-// follows tells whether the rows of a table go, or with a column lose their reference, when a row
+// follows reports whether the rows of a table go, or with a column lose their reference, when a row
 // of one of the parents goes.
 func (t *trial) follows(table, column string, parents []string) bool {
 	for _, parent := range parents {
@@ -152,12 +152,12 @@ func (t *trial) follows(table, column string, parents []string) bool {
 	return false
 }
 
-// actsOn tells whether foreign keys make the statement change a table.
+// actsOn reports whether foreign keys make the statement change a table.
 func (w work) actsOn(table string) bool {
 	return slices.ContainsFunc(w.children, func(c child) bool { return fold(c.table) == fold(table) })
 }
 
-// actsOnItself tells whether a deleted row of a table may take others of the same table with it.
+// actsOnItself reports whether a deleted row of a table may take others of the same table with it.
 func (t *trial) actsOnItself(table string) bool {
 	n, err := t.integer(`SELECT count(*) FROM pragma_foreign_key_list(?1) WHERE lower("table") = lower(?1) AND on_delete = 'CASCADE'`, table)
 	return err == nil && n > 0

@@ -35,7 +35,7 @@ func (r Report) Hazards() []migration.Hazard {
 	return list
 }
 
-// IsError tells whether h, one of Hazards, is what the report's error is about: a guard has
+// IsError reports whether h, one of Hazards, is what the report's error is about: a guard has
 // refused because of it, or D1 refuses the statement.
 func (r Report) IsError(h migration.Hazard) bool {
 	p := r.Problem()
@@ -230,7 +230,7 @@ func (r Report) estimated() string {
 	return words
 }
 
-// fits tells whether nothing speaks against the run's time, or a hazard says so.
+// fits reports whether nothing speaks against the run's time, or a hazard says so.
 func (r Report) fits() bool {
 	e := r.Result.Rehearsal.Estimate
 	said := slices.ContainsFunc(r.Result.Hazards, func(h migration.Hazard) bool { return h.Code == migration.CodeTimeLimit })

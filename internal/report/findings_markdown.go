@@ -11,7 +11,7 @@ import (
 
 // This file shows in Markdown what findings.go says.
 
-// How many bytes the parts of the Markdown may take, so that what stands behind them fits. Where
+// How many bytes the parts of the Markdown may take, so that what follows them fits. Where
 // even that is too much they give way, the picture first.
 const (
 	hazardsRoom     = 20_000

@@ -174,7 +174,7 @@ func marked(what, label string) string {
 }
 
 // word is s as a type or the name of an attribute: what all versions take for a word. same
-// tells whether it is s unchanged.
+// reports whether it is s unchanged.
 func word(s string) (w string, same bool) {
 	w = strings.Map(func(r rune) rune {
 		switch {

@@ -127,7 +127,7 @@ func expiry(until time.Time) string {
 	return fmt.Sprintf("until %s, on the free plan until %s", until.UTC().Format(time.DateOnly), until.AddDate(0, 0, -23).UTC().Format(time.DateOnly))
 }
 
-// offersLast tells whether the way back from the last change is to be shown: where the command
+// offersLast reports whether the way back from the last change is to be shown: where the command
 // has none of its own, and Time Travel still knows the bookmark.
 func (r Report) offersLast() bool {
 	return r.Result.Last != nil && r.LastRollback != "" && r.Rollback == "" && (r.Command == "status" || r.Command == "migrate") &&

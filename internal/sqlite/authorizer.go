@@ -70,7 +70,7 @@ func (a *authorizer) allows(action sqlite3.AuthorizerActionCode, third, fourth, 
 	}
 }
 
-// internal tells whether D1 keeps the name for itself.
+// internal reports whether D1 keeps the name for itself.
 func internal(name string) bool { return len(name) >= 4 && strings.EqualFold(name[:4], "_cf_") }
 
 func pragma(name, argument string) bool {

@@ -291,7 +291,7 @@ func (c conn) one(s migration.BatchStatement, trial *Trial, guard *authorizer, i
 	return nil
 }
 
-// ofFile tells whether err is about the file or the disk, not about a statement.
+// ofFile reports whether err is about the file or the disk, not about a statement.
 func ofFile(err error) bool {
 	for _, code := range []sqlite3.ErrorCode{sqlite3.FULL, sqlite3.IOERR, sqlite3.CORRUPT, sqlite3.NOTADB, sqlite3.READONLY, sqlite3.CANTOPEN, sqlite3.BUSY} {
 		if errors.Is(err, code) {

@@ -57,7 +57,7 @@ func fileURI(path string, query string) string {
 	return (&url.URL{Scheme: "file", Path: filepath.ToSlash(path), RawQuery: query}).String()
 }
 
-// exists tells whether there is a database; a missing one reads as empty.
+// exists reports whether there is a database; a missing one reads as empty.
 func (d *Database) exists() (bool, error) {
 	info, err := os.Stat(d.path)
 	switch {
@@ -425,7 +425,7 @@ func (d *Database) Replace(ctx context.Context, draft migration.Draft) error {
 }
 
 // fit makes the database take the content of another whose pages have another size, as one
-// that another program made anew may have, and tells whether it had to: in WAL mode it can't.
+// that another program made anew may have, and reports whether it had to: in WAL mode it can't.
 func (c conn) fit(from conn) (changed bool, err error) {
 	ours, err := c.pageSize()
 	if err != nil {
@@ -441,7 +441,7 @@ func (c conn) fit(from conn) (changed bool, err error) {
 	return true, nil
 }
 
-// Holds tells whether there is a copy of the state that to names.
+// Holds reports whether there is a copy of the state that to names.
 func (d *Database) Holds(to migration.Bookmark) (bool, error) { return d.time.holds(to) }
 
 // Kept implements migration.History.

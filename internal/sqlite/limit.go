@@ -70,7 +70,7 @@ func (c conn) limited(sql string, refusal error) (Answer, error) {
 	return answer, err
 }
 
-// prepare tells whether SQLite takes a statement, which it does not run.
+// prepare reports whether SQLite takes a statement, which it does not run.
 func (c conn) prepare(sql string) (err error) {
 	defer recovered(&err)
 	stmt, _, err := c.Prepare(sql)

@@ -134,7 +134,7 @@ func (t timeTravel) next(copies []snapshot, print string) migration.Bookmark {
 	return migration.Bookmark(fmt.Sprintf("%08x-00000000-%s-%s", number, t.id, print))
 }
 
-// holds tells whether there is a copy under bookmark.
+// holds reports whether there is a copy under bookmark.
 func (t timeTravel) holds(bookmark migration.Bookmark) (bool, error) {
 	copies, err := t.list()
 	return slices.ContainsFunc(copies, func(s snapshot) bool { return s.bookmark == bookmark }), err

@@ -57,7 +57,7 @@ type Event struct {
 // Trial is one statement of a batch that is being tried.
 type Trial struct {
 	Index int // into the batch; it counts up
-	// Compiles tells whether SQLite could make a program of it: then a refusal may be about rows.
+	// Compiles reports whether SQLite could make a program of it: then a refusal may be about rows.
 	Compiles bool
 	Events   []Event // what compiling it asked for; after it ran, also what running it did
 	Answer   Answer  // after it ran
@@ -125,7 +125,7 @@ func (l *Look) authorized(on bool) (back func()) {
 	return func() { l.guard.off, l.guard.events = off, events }
 }
 
-// Gone tells whether the last statement has rolled the whole transaction back.
+// Gone reports whether the last statement has rolled the whole transaction back.
 func (l *Look) Gone() bool { return l.c.GetAutocommit() }
 
 // Violated returns how many violated foreign keys the transaction has put off.
@@ -134,7 +134,7 @@ func (l *Look) Violated() (int64, error) {
 	return n, err
 }
 
-// Compiles tells whether D1 takes a statement, which is not run: the error has SQLite's words.
+// Compiles reports whether D1 takes a statement, which is not run: the error has SQLite's words.
 func (l *Look) Compiles(sql string) error {
 	defer l.authorized(true)()
 	if err := l.c.prepare(sql); err != nil {

@@ -443,7 +443,7 @@ func checkText(t *testing.T, sql, text string) {
 
 // compareEffects runs the two versions of a list of statements, each in a database of its
 // own, and compares what SQLite accepts, the programs of statements that fire triggers,
-// and the rows after these. It tells whether SQLite compiled a trigger, and its error if
+// and the rows after these. It reports whether SQLite compiled a trigger, and its error if
 // it refused both versions.
 func compareEffects(t *testing.T, setup, original, canonical []string) (compiled bool, err error) {
 	t.Helper()

@@ -70,7 +70,7 @@ func CutLimit(sql string, tail int) (cut Limited, ok bool) {
 	}, true
 }
 
-// Sweeping tells whether sql is an UPDATE or a DELETE of all rows: one without WHERE and LIMIT.
+// Sweeping reports whether sql is an UPDATE or a DELETE of all rows: one without WHERE and LIMIT.
 func Sweeping(sql string) (verb string, ok bool) {
 	outer, _ := outside(sql)
 	for i, t := range outer {

@@ -138,7 +138,7 @@ func variableLength(s string) int {
 
 func isSpace(c byte) bool { return c == ' ' || '\t' <= c && c <= '\r' }
 
-// isWord tells whether c can stand inside a bare name; every byte of a non-ASCII
+// isWord reports whether c can stand inside a bare name; every byte of a non-ASCII
 // character can (no-break spaces and emoji included).
 func isWord(c byte) bool {
 	return c == '_' || c == '$' || c >= 0x80 ||

@@ -141,7 +141,7 @@ func RowsOf(ctx context.Context, database Reader, query migration.Query) ([]stri
 	return rows, nil
 }
 
-// Exporting tells whether an export was begun and not finished.
+// Exporting reports whether an export was begun and not finished.
 func (d *Database) Exporting() bool {
 	d.mutex.Lock()
 	defer d.mutex.Unlock()
@@ -278,7 +278,7 @@ func sqlError(w http.ResponseWriter, err error) {
 	fail(w, http.StatusInternalServerError, 7500, "internal error; reference = d1test")
 }
 
-// reads tells whether a token that may only read may send it: an assumption.
+// reads reports whether a token that may only read may send it: an assumption.
 func reads(sql string) bool {
 	words := statement.Normalize(sql)
 	return len(words) > 0 && slices.Contains([]string{"select", "with", "explain", "pragma", "values"}, words[0])
@@ -369,7 +369,7 @@ var (
 	caseWord  = regexp.MustCompile(`(?i)(.?)\s*\bcase\b`)
 )
 
-// refuses tells whether the service's splitter fails on a trigger. The shapes are those
+// refuses reports whether the service's splitter fails on a trigger. The shapes are those
 // that users report, all answered with "incomplete input": CRLF in the body (workers-sdk
 // #14991), lower-case begin (#10998, #15314), bodies of several lines (#15690), comments,
 // and a CASE … END without parentheses.

@@ -80,7 +80,7 @@ type Request struct {
 	At     time.Time // by the machine's clock
 }
 
-// Writes tells whether the request may change a database or a Worker.
+// Writes reports whether the request may change a database or a Worker.
 func (r Request) Writes() bool {
 	return r.Method == http.MethodPost && !strings.HasSuffix(r.Path, "/raw") && !strings.HasSuffix(r.Path, "/export")
 }
